@@ -1,0 +1,27 @@
+"""The ``bindgram`` command: one file per subcommand, torch imported inside the command bodies only."""
+
+import sys
+
+import click
+
+from bindgram.errors import InputError
+
+
+@click.group()
+@click.version_option(package_name="bindgram")
+def cli() -> None:
+    """From a genome and ChIP-seq peaks to one honest, evaluated binding model per experiment."""
+
+
+COMMANDS: tuple[click.Command, ...] = ()
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point: print an `InputError` as one message with exit status 1; anything else is a bug and a traceback."""
+    try:
+        cli(standalone_mode=True)
+    except InputError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,45 @@
+"""Option types and options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+ExistingFile = click.Path(exists=True, dir_okay=False, path_type=Path)
+ExistingDirectory = click.Path(exists=True, file_okay=False, path_type=Path)
+NewFile = click.Path(dir_okay=False, path_type=Path)
+NewDirectory = click.Path(file_okay=False, path_type=Path)
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+revision_option: Decorator = click.option(
+    "--revision", type=click.IntRange(min=0), required=True, help="This command's integer in config/revisions.yaml."
+)
+seed_option: Decorator = click.option(
+    "--seed", type=click.IntRange(min=0), required=True, help="Seed of this step's own generator."
+)
+threads_option: Decorator = click.option(
+    "--threads", type=click.IntRange(min=1), required=True, help="CPU threads to use."
+)
+device_option: Decorator = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    required=True,
+    help="auto: a GPU where one is visible, else CPU; cuda: fail without a GPU.",
+)
+
+
+class NamedFile(click.ParamType):
+    """``NAME=PATH`` of an existing file; converts to ``(name, path)``."""
+
+    name = "NAME=PATH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        """Split at the first ``=`` and check the path."""
+        if isinstance(value, tuple):
+            return value
+        name, separator, path = str(value).partition("=")
+        if not separator or not name:
+            self.fail(f"{value!r} is not NAME=PATH", param, ctx)
+        return name, ExistingFile.convert(path, param, ctx)

@@ -1,0 +1,1 @@
+"""From peaks to example tables and from genomes to LM corpora. No torch."""

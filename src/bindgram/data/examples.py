@@ -1,0 +1,160 @@
+"""The example table: the contract of the pipeline. One row is one labelled sequence.
+
+Columns: ``example_id``; ``chrom``, ``start``, ``end`` (bp, 0-based, half-open) and ``strand`` (null together where a
+published set has no coordinates); ``label`` (0/1); ``kind`` (peak, dinucleotide_shuffle, genomic_matched, published);
+``parent_id`` (the positive a negative was made from); ``split`` (train, valid, test); ``sequence``.
+
+`write_examples` refuses a table with repeated ids or with splits that share a sequence (on either strand) or overlap
+on the genome, always, not only in tests.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bindgram.errors import InputError, LeakageError
+from bindgram.provenance import METADATA_KEY, atomic_path, digest
+
+SCHEMA = pa.schema(
+    [
+        ("example_id", pa.string()),
+        ("chrom", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("strand", pa.string()),
+        ("label", pa.int8()),
+        ("kind", pa.string()),
+        ("parent_id", pa.string()),
+        ("split", pa.string()),
+        ("sequence", pa.string()),
+    ]
+)
+COLUMNS = tuple(SCHEMA.names)
+_COMPLEMENT = str.maketrans("ACGT", "TGCA")
+
+
+@dataclass(frozen=True)
+class ExampleTable:
+    """Examples with what is known about them.
+
+    `status` is ``ok`` or ``skipped``; a skipped table has no rows and a `reason`. `provenance` is the dict of
+    `bindgram.provenance.make_provenance`, to which `write_examples` adds the ``digest`` of the rows.
+    """
+
+    frame: pd.DataFrame
+    status: str = "ok"
+    reason: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def skipped(self) -> bool:
+        """Whether the experiment cannot be modelled for a cause in its data."""
+        return self.status == "skipped"
+
+    def of_split(self, split: str) -> pd.DataFrame:
+        """Rows of one split, in file order."""
+        return self.frame[self.frame["split"] == split]
+
+
+def empty_examples() -> pd.DataFrame:
+    """A table with all columns and no rows."""
+    return SCHEMA.empty_table().to_pandas()
+
+
+def skipped_examples(reason: str, provenance: Mapping[str, Any]) -> ExampleTable:
+    """The valid, empty output of a step that cannot work on this experiment, with the reason."""
+    return ExampleTable(empty_examples(), "skipped", reason, provenance)
+
+
+def check_examples(frame: pd.DataFrame) -> None:
+    """Refuse repeated ids and leakage between splits.
+
+    Raises
+    ------
+    LeakageError : splits share a sequence, a reverse complement, or overlapping coordinates; or an id is repeated.
+    """
+    repeated = frame["example_id"][frame["example_id"].duplicated()]
+    if len(repeated):
+        raise LeakageError(f"example_id {repeated.iloc[0]!r} is repeated ({len(repeated)} repeats); ids are unique")
+    _check_shared_sequences(frame)
+    _check_overlaps(frame)
+
+
+def canonical_sequences(sequences: pd.Series) -> pd.Series:
+    """Each sequence or its reverse complement, whichever sorts first: equal for the two strands of one site."""
+    reverse = [text.translate(_COMPLEMENT)[::-1] for text in sequences]
+    return pd.Series(np.minimum(sequences.to_numpy(object), np.array(reverse, dtype=object)), index=sequences.index)
+
+
+def _check_shared_sequences(frame: pd.DataFrame) -> None:
+    canonical = canonical_sequences(frame["sequence"])
+    n_splits = frame.groupby(canonical.to_numpy())["split"].nunique()
+    shared = n_splits[n_splits > 1]
+    if len(shared):
+        rows = frame[(canonical == shared.index[0]).to_numpy()]
+        raise LeakageError(
+            f"{len(shared)} sequence(s) stand in more than one split, first {rows['example_id'].tolist()[:2]} in "
+            f"{sorted(rows['split'].unique())}; add the filter 'duplicate'"
+        )
+
+
+def _check_overlaps(frame: pd.DataFrame) -> None:
+    placed = frame[frame["chrom"].notna()].sort_values(["chrom", "start"], kind="stable")
+    for chrom, rows in placed.groupby("chrom", sort=False):
+        starts, ends = rows["start"].to_numpy(np.int64), rows["end"].to_numpy(np.int64)
+        for split in rows["split"].unique():
+            ours = (rows["split"] == split).to_numpy()
+            reach = np.maximum.accumulate(np.where(ours, ends, -1))
+            clash = np.flatnonzero(~ours & (starts < reach))
+            if len(clash):
+                row = rows.iloc[clash[0]]
+                raise LeakageError(
+                    f"example {row['example_id']} ({chrom}:{row['start']}-{row['end']}, {row['split']}) overlaps an "
+                    f"example of split {split}; leave a gap between the blocks of config/splits"
+                )
+
+
+def write_examples(path: Path, table: ExampleTable) -> None:
+    """Check and write a table as Parquet, whole or not at all.
+
+    Raises
+    ------
+    LeakageError : see `check_examples`; nothing is written then.
+    """
+    frame = table.frame.loc[:, list(COLUMNS)]
+    check_examples(frame)
+    arrow = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
+    metadata = {"status": table.status, "reason": table.reason, "provenance": dict(table.provenance)}
+    metadata["provenance"]["digest"] = digest({"rows": _digest_rows(frame), "status": table.status})
+    arrow = arrow.replace_schema_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    with atomic_path(path) as part:
+        pq.write_table(arrow, part, compression="zstd")
+
+
+def _digest_rows(frame: pd.DataFrame) -> list[str]:
+    return [digest([None if pd.isna(value) else str(value) for value in frame[column]]) for column in COLUMNS]
+
+
+def read_examples(path: Path) -> ExampleTable:
+    """Read a table written by `write_examples`.
+
+    Raises
+    ------
+    InputError : the file is not an example table.
+    """
+    try:
+        arrow = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from None
+    metadata = (arrow.schema.metadata or {}).get(METADATA_KEY.encode())
+    if metadata is None or tuple(arrow.schema.names) != COLUMNS:
+        raise InputError(f"{path}: not a bindgram example table; columns are {', '.join(COLUMNS)}")
+    known = json.loads(metadata)
+    return ExampleTable(arrow.to_pandas(), known["status"], known["reason"], known["provenance"])

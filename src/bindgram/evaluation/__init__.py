@@ -1,0 +1,1 @@
+"""Predictions, metrics, baselines, figures and report tables."""

@@ -1,0 +1,1 @@
+"""Genomes on disk: FASTA, regions, downloads. No torch, no labels."""

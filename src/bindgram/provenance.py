@@ -1,0 +1,109 @@
+"""Provenance, atomic files and seeded generators: what every output carries and how it is written.
+
+Provenance holds no timestamp and no absolute path, so the same inputs give the same bytes. A file is hashed once, by
+the command that writes it; consumers copy the digest.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+METADATA_KEY = "bindgram"  # Parquet key-value metadata, HDF5 attribute and safetensors metadata alike
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` that replaces it on success and vanishes on failure.
+
+    The sibling keeps the suffixes of `path`, because writers choose formats by them.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".part.", suffix="." + path.name, dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` whole or not at all."""
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented, key-sorted JSON, whole or not at all. NaN is refused: use ``None``."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of the bytes of a file, as hexadecimal digits."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON-serialisable value, independent of key order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def step_rng(seed: int, *names: str) -> np.random.Generator:
+    """Return the generator of one step: a function of the seed and of the names of command, experiment, ... alone."""
+    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
+
+
+def make_provenance(
+    command: str,
+    revision: int,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, Mapping[str, Any]] | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
+    """Describe how an output was made.
+
+    Parameters
+    ----------
+    command : name of the ``bindgram`` command.
+    revision : the command's integer from ``config/revisions.yaml``.
+    settings : the stage's own resolved settings, JSON-serialisable.
+    inputs : name of an input to the provenance that its producer stored in it (with key ``digest``).
+    seed : seed of the step, if it draws random numbers.
+
+    Returns
+    -------
+    Dict with ``package, version, command, revision, settings, seed, inputs`` (name to digest) and ``revisions``:
+    the revision of this command and of all commands upstream.
+    """
+    inputs = inputs or {}
+    revisions: dict[str, int] = {}
+    for upstream in inputs.values():
+        revisions.update(upstream.get("revisions", {}))
+    revisions[command] = revision
+    return {
+        "package": "bindgram",
+        "version": version("bindgram"),
+        "command": command,
+        "revision": revision,
+        "settings": dict(settings),
+        "seed": seed,
+        "inputs": {name: upstream.get("digest") for name, upstream in sorted(inputs.items())},
+        "revisions": dict(sorted(revisions.items())),
+    }

@@ -1,0 +1,1 @@
+"""DNA as arrays: encoding, k-mers, shuffles. No disk, no torch."""

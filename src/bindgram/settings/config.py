@@ -1,0 +1,157 @@
+"""The configuration: ``config/config.yaml``, complete, with overrides from a second file merged over it.
+
+No field has a default: those live in ``config/config.yaml`` only.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from bindgram.settings.base import Id, Settings, parse, read_yaml
+
+Scheme = Literal["dinucleotide_shuffle", "genomic_matched"]
+FilterName = Literal["split", "blacklist", "ambiguous", "duplicate"]
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Ratio = Annotated[float, Field(gt=0)]
+
+
+class Selection(Settings):
+    """Which rows of the experiment sheet are used: those that pass every non-empty list, then the first `first`."""
+
+    experiments: list[Id]
+    tfs: list[str]
+    biosamples: list[str]
+    first: Positive | None
+
+
+class PositivesSettings(Settings):
+    """How peaks become positives."""
+
+    width: Annotated[int, Field(ge=10, le=1000)]
+    strongest: Positive | None
+    filters: list[FilterName]
+    minimum: "MinimumPositives"
+
+
+class MinimumPositives(Settings):
+    """Fewest positives per split for an experiment to be modelled."""
+
+    train: Positive
+    valid: Positive
+    test: Positive
+
+
+class NegativesSettings(Settings):
+    """How training negatives are made."""
+
+    schemes: Annotated[list[Scheme], Field(min_length=1)]
+    ratio: Ratio
+    exclusion_bp: Count
+    gc_bins: Positive
+    candidates_per_negative: Positive
+
+    @field_validator("schemes")
+    @classmethod
+    def _unique(cls, value: list[str]) -> list[str]:
+        return _unique(value)
+
+
+class TestSetSettings(Settings):
+    """One test set of the battery."""
+
+    scheme: Scheme
+    ratio: Ratio
+
+
+class BatterySettings(Settings):
+    """The fixed test sets, the same for every model."""
+
+    test_sets: Annotated[dict[Id, TestSetSettings], Field(min_length=1)]
+    max_positives: Positive | None
+
+
+class KmerBaselineSettings(Settings):
+    """Logistic regression on k-mer counts; `k` = 0 means GC content alone."""
+
+    k: Annotated[int, Field(ge=0, le=8)]
+    inverse_regularisation: Annotated[float, Field(gt=0)]
+
+
+class EvaluationSettings(Settings):
+    """Statistics of the scores."""
+
+    bootstrap_replicates: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    max_block_bp: Positive
+
+
+class CorpusSettings(Settings):
+    """Tokenization of the genome."""
+
+    chunk_bp: Annotated[int, Field(ge=1000)]
+    min_contig_bp: Positive
+
+
+class Config(Settings):
+    """Everything a run needs to know, in one object."""
+
+    seed: Count
+    assemblies: str
+    experiments: str
+    select: Selection
+    split: Id
+    models: Annotated[list[Id], Field(min_length=1)]
+    seeds: Annotated[list[Count], Field(min_length=1)]
+    baselines: dict[Id, KmerBaselineSettings]
+    floor: Id
+    adaptation_universe: str | None
+    corpus: CorpusSettings
+    positives: PositivesSettings
+    negatives: NegativesSettings
+    battery: BatterySettings
+    evaluation: EvaluationSettings
+    headline: "Headline"
+
+    @field_validator("models", "seeds")
+    @classmethod
+    def _unique_items(cls, value: list[Any]) -> list[Any]:
+        return _unique(value)
+
+
+class Headline(Settings):
+    """The number that the report puts first."""
+
+    test_set: Id
+    metric: Literal["auroc", "average_precision"]
+
+
+def _unique(value: list[Any]) -> list[Any]:
+    repeated = sorted({str(item) for item in value if value.count(item) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(repeated)} given twice; keep one")
+    return value
+
+
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested mappings; lists and scalars of `override` replace those of `base` (as Snakemake does)."""
+    merged = dict(base)
+    for key, value in override.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def load_config(*paths: Path) -> Config:
+    """Read configuration files, later ones over earlier ones, and check the result.
+
+    Raises
+    ------
+    InputError : names file, key, value and remedy of every problem.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        merged = merge(merged, read_yaml(path))
+    return parse(Config, merged, " + ".join(str(path) for path in paths))

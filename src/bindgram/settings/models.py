@@ -1,0 +1,190 @@
+"""Language-model files (``config/lms``) and model files (``config/models``).
+
+A language model names a vocabulary, an encoder and how to pretrain and adapt it. A model names what it starts from, an
+encoder, a head and how to fine-tune, so that a fine-tuning variant never pretrains again.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bindgram.settings.base import Id, Settings, parse, read_yaml
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+class VocabularySettings(Settings):
+    """k-mers of `k` bases, one every `stride` bases."""
+
+    k: Annotated[int, Field(ge=1, le=8)]
+    stride: Positive
+
+    @model_validator(mode="after")
+    def _no_gaps(self) -> "VocabularySettings":
+        if self.stride > self.k:
+            raise ValueError(f"stride {self.stride} > k {self.k} would skip bases")
+        return self
+
+
+class AwdLstmSettings(Settings):
+    """AWD-LSTM (Merity et al. 2017): sizes of embedding and hidden layers; the last layer has embedding size."""
+
+    name: Literal["awd_lstm"]
+    embedding_size: Positive
+    hidden_size: Positive
+    n_layers: Positive
+
+
+class ConvSettings(Settings):
+    """One convolution over one-hot bases, as in DeepBind (Alipanahi et al. 2015)."""
+
+    name: Literal["conv"]
+    n_filters: Positive
+    filter_width: Positive
+    dropout: Fraction
+
+
+class DropoutSettings(Settings):
+    """Dropout rates of the AWD-LSTM."""
+
+    embedding: Fraction
+    input: Fraction
+    weight: Fraction
+    hidden: Fraction
+    output: Fraction
+
+
+class OptimizerSettings(Settings):
+    """How weights are updated."""
+
+    name: Literal["adamw", "nt_asgd"]
+    learning_rate: Rate
+    weight_decay: NonNegative
+    schedule: Literal["one_cycle", "constant"]
+    clip_norm: Rate | None
+
+    @model_validator(mode="after")
+    def _asgd_is_constant(self) -> "OptimizerSettings":
+        if self.name == "nt_asgd" and self.schedule != "constant":
+            raise ValueError("nt_asgd averages at a constant learning rate; set schedule: constant")
+        return self
+
+
+class LmStage(Settings):
+    """One stage of language modelling. An epoch is one pass; `max_tokens` ends a stage early."""
+
+    optimizer: OptimizerSettings
+    dropout: DropoutSettings
+    batch_size: Positive
+    bptt: Positive
+    epochs: Positive
+    max_tokens: Positive | None
+    validate_every: Positive
+    max_valid_tokens: Positive
+    reverse_complement: bool
+    precision: Precision
+
+
+class LanguageModelFile(Settings):
+    """A language model: vocabulary, encoder, pretraining, and adaptation where models ask for it."""
+
+    vocabulary: VocabularySettings
+    encoder: AwdLstmSettings
+    pretrain: LmStage
+    adapt: LmStage | None
+
+
+class ConcatPoolHead(Settings):
+    """Last, max and mean over positions, then one hidden layer (Howard and Ruder 2018)."""
+
+    name: Literal["concat_pool"]
+    hidden_size: Positive
+    dropout: Fraction
+    hidden_dropout: Fraction
+
+
+class MaxPoolHead(Settings):
+    """Max over positions, then one hidden layer."""
+
+    name: Literal["max_pool"]
+    hidden_size: Positive
+    dropout: Fraction
+    hidden_dropout: Fraction
+
+
+class UnfreezeStage(Settings):
+    """Epochs with the last `unfrozen` parameter groups trained (null: all)."""
+
+    unfrozen: Positive | None
+    epochs: Positive
+    learning_rate: Rate
+
+
+class FinetuneStage(Settings):
+    """How a classifier is trained."""
+
+    stages: Annotated[list[UnfreezeStage], Field(min_length=1)]
+    layer_decay: Annotated[float, Field(ge=1)]
+    weight_decay: NonNegative
+    schedule: Literal["one_cycle", "constant"]
+    clip_norm: Rate | None
+    batch_size: Positive
+    patience: Positive | None
+    reverse_complement: bool
+    max_shift_bp: Annotated[int, Field(ge=0)]
+    dropout: DropoutSettings | None
+    precision: Precision
+
+
+class SameAs(Settings):
+    """Take vocabulary and encoder of a language model, not its weights."""
+
+    same_as: Id
+
+
+class ModelFile(Settings):
+    """A classifier: what it starts from, encoder, head, and fine-tuning."""
+
+    pretrained: str
+    adapt: Literal["none", "experiment", "tf"]
+    encoder: Annotated[AwdLstmSettings | ConvSettings, Field(discriminator="name")] | SameAs
+    vocabulary: VocabularySettings | None
+    head: Annotated[ConcatPoolHead | MaxPoolHead, Field(discriminator="name")]
+    finetune: FinetuneStage
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelFile":
+        if self.pretrained != "none" and self.encoder != SameAs(same_as=self.pretrained):
+            raise ValueError(f"encoder: a pretrained model says 'encoder: {{same_as: {self.pretrained}}}'")
+        if self.pretrained == "none" and self.adapt != "none":
+            raise ValueError("adapt: needs a pretrained language model; set adapt: none")
+        if isinstance(self.encoder, SameAs) and self.vocabulary is not None:
+            raise ValueError("vocabulary: comes from the language model; set vocabulary: null")
+        if isinstance(self.encoder, AwdLstmSettings) and self.vocabulary is None:
+            raise ValueError("vocabulary: awd_lstm reads k-mers; give k and stride")
+        if isinstance(self.encoder, ConvSettings) and self.vocabulary is not None:
+            raise ValueError("vocabulary: conv reads one-hot bases; set vocabulary: null")
+        uses_lstm = not isinstance(self.encoder, ConvSettings)
+        if uses_lstm != (self.finetune.dropout is not None):
+            raise ValueError("finetune.dropout: required for awd_lstm and null for conv")
+        return self
+
+    @property
+    def language_model(self) -> str | None:
+        """Name of the language-model file this model refers to, if any."""
+        return self.encoder.same_as if isinstance(self.encoder, SameAs) else None
+
+
+def load_language_model(path: Path) -> LanguageModelFile:
+    """Read a language-model file; `InputError` names every problem."""
+    return parse(LanguageModelFile, read_yaml(path), str(path))
+
+
+def load_model(path: Path) -> ModelFile:
+    """Read a model file; `InputError` names every problem."""
+    return parse(ModelFile, read_yaml(path), str(path))

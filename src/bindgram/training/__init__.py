@@ -1,0 +1,1 @@
+"""Loaders, schedules and training loops."""

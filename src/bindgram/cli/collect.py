@@ -1,0 +1,82 @@
+"""``bindgram collect``: one tidy table of the metrics of all experiments and models."""
+
+from pathlib import Path
+
+import click
+
+from bindgram.cli.options import ExistingFile, NewFile, revision_option
+from bindgram.errors import InputError
+
+
+class CommaList(click.ParamType):
+    """``A,B,C``; an empty text is an empty list."""
+
+    name = "A,B,C"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split at commas and refuse repeats."""
+        if isinstance(value, tuple):
+            return value
+        items = tuple(item for item in str(value).split(",") if item)
+        if len(set(items)) != len(items):
+            self.fail(f"{value!r} names something twice", param, ctx)
+        return items
+
+
+@click.command()
+@click.option("--experiment-sheet", type=ExistingFile, required=True, help="Sheet of experiments (TSV).")
+@click.option("--experiments", type=CommaList(), required=True, help="Experiment ids, separated by commas.")
+@click.option("--models", type=CommaList(), required=True, help="Models, separated by commas.")
+@click.option("--baselines", type=CommaList(), required=True, help="Baselines, separated by commas.")
+@click.option("--schemes", type=CommaList(), required=True, help="Schemes of training negatives.")
+@click.option("--seeds", type=CommaList(), required=True, help="Training seeds; baselines have the first only.")
+@click.option("--split", required=True, help="Name of the split.")
+@click.option(
+    "--template",
+    required=True,
+    help="Path of a metrics file, with {experiment}, {model}, {split}, {scheme} and {seed} in braces.",
+)
+@click.option("--floor", required=True, help="Baseline whose value stands beside every score.")
+@click.option("--missing-as-failed", is_flag=True, help="List absent metrics as failed instead of refusing.")
+@click.option(
+    "--log-template",
+    multiple=True,
+    help="Path of a rule's log, in braces as --template and {tf}, {assembly}; repeatable, in the order of the rules: "
+    "the last that exists is quoted as the reason of a failure.",
+)
+@click.option("--output", type=NewFile, required=True, help="Tidy table; its provenance goes to the same name + .json.")
+@revision_option
+def collect(
+    experiment_sheet: Path,
+    experiments: tuple[str, ...],
+    models: tuple[str, ...],
+    baselines: tuple[str, ...],
+    schemes: tuple[str, ...],
+    seeds: tuple[str, ...],
+    split: str,
+    template: str,
+    floor: str,
+    missing_as_failed: bool,
+    log_template: tuple[str, ...],
+    output: Path,
+    revision: int,
+) -> None:
+    """Gather the metrics of all experiments and models in one table; refuse results of mixed revisions."""
+    from bindgram.evaluation.collect import Request, collect_metrics, write_collected
+    from bindgram.settings import read_experiments
+
+    if floor not in baselines:
+        raise InputError(f"--floor {floor}: not one of --baselines {','.join(baselines)}; choose one of them")
+    request = Request(
+        read_experiments(experiment_sheet),
+        experiments,
+        models,
+        baselines,
+        schemes,
+        seeds,
+        split,
+        template,
+        floor,
+        log_template if missing_as_failed else None,
+    )
+    write_collected(output, collect_metrics(request), revision)

@@ -1,0 +1,55 @@
+"""``bindgram plot``: figures of one experiment."""
+
+from pathlib import Path
+
+import click
+
+from bindgram.cli.options import ExistingFile, NamedFile, NewFile, revision_option
+from bindgram.provenance import make_provenance
+
+
+@click.command()
+@click.option("--experiment", required=True, help="Experiment id.")
+@click.option("--title", required=True, help="Title of the figures.")
+@click.option(
+    "--predictions",
+    type=NamedFile(),
+    multiple=True,
+    required=True,
+    help="MODEL=FILE of predictions; repeatable. Files of the same MODEL are its seeds.",
+)
+@click.option(
+    "--train-log",
+    type=NamedFile(),
+    multiple=True,
+    help="MODEL=FILE of a training log (TSV); repeatable. Files of the same MODEL are its seeds.",
+)
+@click.option("--headline", required=True, help="Test set to draw; where it was not made, the first that was.")
+@click.option("--curves", type=NewFile, required=True, help="ROC and precision-recall curves (SVG).")
+@click.option("--scores", type=NewFile, required=True, help="Score distributions (SVG).")
+@click.option("--learning", type=NewFile, required=True, help="Learning curves (SVG).")
+@revision_option
+def plot(
+    experiment: str,
+    title: str,
+    predictions: tuple[tuple[str, Path], ...],
+    train_log: tuple[tuple[str, Path], ...],
+    headline: str,
+    curves: Path,
+    scores: Path,
+    learning: Path,
+    revision: int,
+) -> None:
+    """Draw ROC and precision-recall curves, score distributions and learning curves of one experiment."""
+    from bindgram.evaluation.figures import curve_figure, learning_figure, save_figure, score_figure
+    from bindgram.evaluation.predictions import read_predictions
+    from bindgram.evaluation.training_logs import read_training_log
+
+    tables = [(name, *read_predictions(path)) for name, path in predictions]
+    logs = [(name, read_training_log(path)) for name, path in train_log]
+    settings = {"experiment": experiment, "title": title, "headline": headline}
+    inputs = {f"{name}.{number}": metadata["provenance"] for number, (name, _, metadata) in enumerate(tables)}
+    provenance = make_provenance("plot", revision, settings, inputs)
+    save_figure(curve_figure(title, tables, headline), curves, provenance)
+    save_figure(score_figure(title, tables, headline), scores, provenance)
+    save_figure(learning_figure(title, logs, tables), learning, provenance)

@@ -1,0 +1,57 @@
+"""``bindgram report``: the tables of the report as HTML pages that stand alone."""
+
+import json
+from pathlib import Path
+
+import click
+
+from bindgram.cli.options import ExistingFile, NamedFile, NewFile, revision_option
+from bindgram.errors import InputError
+from bindgram.provenance import make_provenance, write_text
+from bindgram.settings import Config
+from bindgram.settings.base import parse
+
+
+@click.command()
+@click.option("--metrics", type=ExistingFile, required=True, help="Table of bindgram collect; its .json beside it.")
+@click.option("--headline-test-set", required=True, help="Test set that stands first.")
+@click.option("--headline-metric", type=click.Choice(["auroc", "average_precision"]), required=True)
+@click.option("--floor", required=True, help="Baseline that every score is compared with.")
+@click.option(
+    "--filter-table",
+    type=NamedFile(),
+    multiple=True,
+    help="EXPERIMENT=FILE of counts per reason (TSV); repeatable, several per experiment.",
+)
+@click.option("--config-json", required=True, help="The whole configuration of the run, as JSON.")
+@click.option("--summary", type=NewFile, required=True, help="Results of all experiments and models (HTML).")
+@click.option("--data", type=NewFile, required=True, help="Counts per filter and split (HTML).")
+@click.option("--methods", type=NewFile, required=True, help="Methods, settings and versions (HTML).")
+@revision_option
+def report(
+    metrics: Path,
+    headline_test_set: str,
+    headline_metric: str,
+    floor: str,
+    filter_table: tuple[tuple[str, Path], ...],
+    config_json: str,
+    summary: Path,
+    data: Path,
+    methods: Path,
+    revision: int,
+) -> None:
+    """Write the summary, the data page and the methods page of the report."""
+    from bindgram.evaluation.collect import read_collected
+    from bindgram.evaluation.report import data_page, summary_page
+    from bindgram.evaluation.report_methods import methods_page
+
+    try:
+        config = parse(Config, json.loads(config_json), "--config-json")
+    except json.JSONDecodeError as error:
+        raise InputError(f"--config-json: not valid JSON ({error}); give the whole configuration as JSON") from None
+    frame, upstream = read_collected(metrics)
+    settings = {"test_set": headline_test_set, "metric": headline_metric, "floor": floor}
+    provenance = make_provenance("report", revision, settings, {"metrics": upstream})
+    write_text(summary, summary_page(frame, headline_test_set, headline_metric, floor, provenance))
+    write_text(data, data_page(filter_table, provenance))
+    write_text(methods, methods_page(config, upstream, provenance))

@@ -4,6 +4,11 @@ import sys
 
 import click
 
+from bindgram.cli.baseline import baseline
+from bindgram.cli.collect import collect
+from bindgram.cli.evaluate import evaluate
+from bindgram.cli.plot import plot
+from bindgram.cli.report import report
 from bindgram.errors import InputError
 
 
@@ -13,7 +18,13 @@ def cli() -> None:
     """From a genome and ChIP-seq peaks to one honest, evaluated binding model per experiment."""
 
 
-COMMANDS: tuple[click.Command, ...] = ()
+COMMANDS: tuple[click.Command, ...] = (
+    baseline,
+    collect,
+    evaluate,
+    plot,
+    report,
+)
 for command in COMMANDS:
     cli.add_command(command)
 

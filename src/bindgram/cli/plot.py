@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bindgram.cli.options import ExistingFile, NamedFile, NewFile, revision_option
+from bindgram.cli.options import NamedFile, NewFile, revision_option
 from bindgram.provenance import make_provenance
 
 
@@ -41,9 +41,8 @@ def plot(
     revision: int,
 ) -> None:
     """Draw ROC and precision-recall curves, score distributions and learning curves of one experiment."""
-    from bindgram.evaluation.figures import curve_figure, learning_figure, save_figure, score_figure
+    from bindgram.evaluation.figures import curve_figure, learning_figure, read_training_log, save_figure, score_figure
     from bindgram.evaluation.predictions import read_predictions
-    from bindgram.evaluation.training_logs import read_training_log
 
     tables = [(name, *read_predictions(path)) for name, path in predictions]
     logs = [(name, read_training_log(path)) for name, path in train_log]

@@ -1,0 +1,99 @@
+"""Baselines without a network: logistic regression on the composition of both strands.
+
+What counts of short k-mers explain is no binding motif, so this floor stands beside every score.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bindgram.data.examples import ExampleTable
+from bindgram.evaluation.predictions import empty_predictions, prediction_rows
+from bindgram.sequence.dna import codes_of, gc_fraction
+from bindgram.sequence.kmers import count_kmers
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+MAX_ITERATIONS = 5000
+
+
+@dataclass(frozen=True)
+class ScoredTestSets:
+    """Predictions of one baseline; see `bindgram.evaluation.predictions.write_predictions`."""
+
+    frame: pd.DataFrame
+    status: str = "ok"
+    reason: str = ""
+    skipped_test_sets: Mapping[str, str] = field(default_factory=dict)
+
+
+def reverse_complement_ids(k: int) -> np.ndarray:
+    """(4**k,) index of the reverse complement of every k-mer (base-4 codes, first base most significant)."""
+    ids = np.arange(4**k)
+    reverse = np.zeros_like(ids)
+    for _ in range(k):
+        reverse = reverse * 4 + (3 - ids % 4)
+        ids = ids // 4
+    return reverse
+
+
+def composition(codes: np.ndarray, k: int) -> np.ndarray:
+    """Features of (N, L) base codes that are equal for both strands.
+
+    Returns
+    -------
+    (N, F) float64: the GC fraction for `k` = 0, else counts of every k-mer in sequence and reverse complement together,
+    one column per pair of k-mers that are each other's reverse complement.
+    """
+    if k == 0:
+        return np.nan_to_num(gc_fraction(codes))[:, None]
+    counts = np.asarray(count_kmers(codes, k), dtype=np.float64)
+    reverse = reverse_complement_ids(k)
+    both = counts + counts[:, reverse]
+    return both[:, np.arange(4**k) <= reverse]
+
+
+def fit_logistic(features: np.ndarray, labels: np.ndarray, inverse_regularisation: float) -> "Pipeline":
+    """Fit standardised features to 0/1 labels; no randomness in it (L-BFGS)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = LogisticRegression(C=inverse_regularisation, max_iter=MAX_ITERATIONS)
+    return make_pipeline(StandardScaler(), model).fit(features, labels)
+
+
+def score_test_sets(
+    labelled: ExampleTable, tests: Mapping[str, ExampleTable], k: int, inverse_regularisation: float
+) -> ScoredTestSets:
+    """Fit on the training rows of `labelled` and score every row of every test set.
+
+    Returns
+    -------
+    Predictions, or a skip with its reason where the experiment is skipped or has one class only.
+    """
+    from threadpoolctl import threadpool_limits
+
+    train = labelled.of_split("train")
+    if labelled.skipped or train["label"].nunique() < 2:
+        reason = labelled.reason or "the training examples have one class only"
+        return ScoredTestSets(empty_predictions(), "skipped", reason)
+    skipped = {name: table.reason or "no examples" for name, table in tests.items() if not len(table.frame)}
+    if len(skipped) == len(tests):
+        return ScoredTestSets(empty_predictions(), "skipped", "; ".join(sorted(set(skipped.values()))), skipped)
+    with threadpool_limits(1):  # sums in one order, hence the same bytes on every machine of a kind
+        model = fit_logistic(_features(train, k), train["label"].to_numpy(), inverse_regularisation)
+        rows = [
+            prediction_rows(name, table.frame, model.decision_function(_features(table.frame, k)))
+            for name, table in tests.items()
+            if name not in skipped
+        ]
+    return ScoredTestSets(pd.concat(rows, ignore_index=True), skipped_test_sets=skipped)
+
+
+def _features(examples: pd.DataFrame, k: int) -> np.ndarray:
+    return composition(codes_of(examples["sequence"].tolist()), k)

@@ -1,0 +1,183 @@
+"""Uncertainty of the metrics: bootstrap over genomic blocks, all replicates at once.
+
+A replicate is a vector of multiplicities: how often each block, and with it each of its examples, was drawn. Metrics
+of a replicate are metrics of the original examples with these weights, so scores are sorted once and a chunk of
+replicates is one matrix. Ties share one point of the curve, as in scikit-learn.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+BLOCKS_PER_TESTED_LENGTH = 50
+MIN_POSITIVE_BLOCKS = 20  # fewer blocks that hold positives: the interval is flagged as unreliable
+CHUNK_ELEMENTS = 2**21  # elements of the largest matrix held at a time
+
+
+def covered_length(chrom: np.ndarray, start: np.ndarray, max_gap_bp: int) -> int:
+    """Length in bp that the examples cover: distances between neighbours, without gaps above `max_gap_bp`.
+
+    A stretch without any example that is longer than the longest block was not tested (it lies between test blocks).
+    """
+    total = 0
+    for _, starts in pd.Series(start).groupby(np.asarray(chrom, dtype=object), sort=True):
+        gaps = np.diff(np.sort(starts.to_numpy(np.int64)))
+        total += int(gaps[gaps <= max_gap_bp].sum())
+    return total
+
+
+def assign_blocks(chrom: np.ndarray, start: np.ndarray, max_block_bp: int) -> np.ndarray:
+    """Number the block of every example.
+
+    Blocks are ``(chrom, start // length)`` with length = min(`max_block_bp`, tested length / 50). An example without
+    coordinates is a block of its own.
+
+    Parameters
+    ----------
+    chrom : (N,) names or null. start : (N,) bp or null.
+
+    Returns
+    -------
+    (N,) int64, from 0 without gaps.
+    """
+    placed = ~pd.isna(chrom)
+    keys = pd.Series([("", index) for index in range(len(placed))], dtype=object)
+    if placed.any():
+        starts = np.asarray(start[placed], dtype=np.int64)
+        tested = covered_length(chrom[placed], starts, max_block_bp)
+        length = max(1, min(max_block_bp, tested // BLOCKS_PER_TESTED_LENGTH))
+        keys[placed] = list(zip(chrom[placed], starts // length, strict=True))
+    return pd.factorize(keys)[0].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Examples in order of falling score.
+
+    Attributes
+    ----------
+    order : (N,) indices of the examples. positive : (N,) labels in this order.
+    ends : (G,) position of the last example of every group of equal scores. scores : (G,) score of the group.
+    """
+
+    order: np.ndarray
+    positive: np.ndarray
+    ends: np.ndarray
+    scores: np.ndarray
+
+
+def rank_scores(labels: np.ndarray, scores: np.ndarray) -> Ranking:
+    """Sort examples by falling score and find groups of ties."""
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    return Ranking(order, labels[order] == 1, ends, ranked[ends])
+
+
+def cumulative_counts(ranking: Ranking, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weight of positives and of negatives at or above every distinct score: two (R, G) arrays from (R, N) weights."""
+    ranked = weights[:, ranking.order]
+    above = np.cumsum(ranked, axis=1)[:, ranking.ends]
+    true_positives = np.cumsum(ranked * ranking.positive, axis=1)[:, ranking.ends]
+    return true_positives, above - true_positives
+
+
+def weighted_auroc(true_positives: np.ndarray, false_positives: np.ndarray) -> np.ndarray:
+    """(R,) area under the ROC curve, trapezoids over ties; NaN where a replicate lacks a class."""
+    before = np.pad(true_positives, ((0, 0), (1, 0)))[:, :-1]
+    steps = np.diff(false_positives, axis=1, prepend=0.0)
+    area = (steps * (before + true_positives)).sum(axis=1) / 2
+    return _divide(area, true_positives[:, -1] * false_positives[:, -1])
+
+
+def weighted_average_precision(true_positives: np.ndarray, false_positives: np.ndarray) -> np.ndarray:
+    """(R,) sum of precision times recall gained at every distinct score; NaN where a replicate lacks a class."""
+    gained = np.diff(true_positives, axis=1, prepend=0.0)
+    called = true_positives + false_positives
+    precision = np.divide(true_positives, called, out=np.zeros_like(called), where=called > 0)
+    area = _divide((gained * precision).sum(axis=1), true_positives[:, -1])
+    return np.where(false_positives[:, -1] > 0, area, np.nan)
+
+
+def weighted_mcc(
+    called_positives: np.ndarray, called_negatives: np.ndarray, positives: np.ndarray, negatives: np.ndarray
+) -> np.ndarray:
+    """Matthews correlation from the weights of called and of all examples per class; 0 where all calls agree.
+
+    References
+    ----------
+    Matthews 1975, doi:10.1016/0005-2795(75)90109-9.
+    """
+    tp, fp = called_positives, called_negatives
+    fn, tn = positives - tp, negatives - fp
+    scale = np.sqrt((tp + fp) * (tp + fn)) * np.sqrt((tn + fp) * (tn + fn))
+    both = (positives > 0) & (negatives > 0)
+    mcc = np.divide(tp * tn - fp * fn, scale, out=np.zeros_like(scale), where=scale > 0)
+    return np.where(both, mcc, np.nan)
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)
+
+
+def bootstrap_metrics(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    blocks: np.ndarray,
+    threshold: float | None,
+    n_replicates: int,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Metrics of `n_replicates` test sets drawn block by block with replacement.
+
+    Parameters
+    ----------
+    labels : (N,) 0 or 1. scores : (N,) finite. blocks : (N,) from `assign_blocks`.
+    threshold : score from which an example is called positive; None leaves out the MCC.
+
+    Returns
+    -------
+    Metric to (n_replicates,) values, NaN where a replicate holds one class only.
+    """
+    ranking = rank_scores(labels, scores)
+    n_blocks = int(blocks.max()) + 1
+    size = max(1, CHUNK_ELEMENTS // max(len(labels), n_blocks))
+    chunks: list[dict[str, np.ndarray]] = []
+    for first in range(0, n_replicates, size):
+        drawn = draw_multiplicities(n_blocks, min(size, n_replicates - first), rng)
+        chunks.append(replicate_metrics(ranking, drawn[:, blocks], labels == 1, scores, threshold))
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def draw_multiplicities(n_blocks: int, n_replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw as many blocks as there are, with replacement: (n_replicates, n_blocks) counts, rows sum to `n_blocks`."""
+    drawn = rng.integers(0, n_blocks, size=(n_replicates, n_blocks))
+    flat = drawn + n_blocks * np.arange(n_replicates)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=n_replicates * n_blocks)
+    return counts.reshape(n_replicates, n_blocks).astype(np.float64)
+
+
+def replicate_metrics(
+    ranking: Ranking, weights: np.ndarray, positive: np.ndarray, scores: np.ndarray, threshold: float | None
+) -> dict[str, np.ndarray]:
+    """Metrics under (R, N) weights of the examples, each (R,); `positive` and `scores` (N,) in example order."""
+    true_positives, false_positives = cumulative_counts(ranking, weights)
+    metrics = {
+        "auroc": weighted_auroc(true_positives, false_positives),
+        "average_precision": weighted_average_precision(true_positives, false_positives),
+    }
+    if threshold is not None:
+        called = scores >= threshold
+        tp, fp = weights @ (called & positive).astype(float), weights @ (called & ~positive).astype(float)
+        metrics["mcc"] = weighted_mcc(tp, fp, true_positives[:, -1], false_positives[:, -1])
+    return metrics
+
+
+def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float] | tuple[None, None]:
+    """Central interval that holds `confidence` of the replicates; (None, None) where no replicate had both classes."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None, None
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

@@ -1,0 +1,42 @@
+"""``bindgram fetch``: bring one file from a URL or a local path, verified."""
+
+from pathlib import Path
+
+import click
+
+from bindgram.cli.options import NewFile, revision_option
+from bindgram.provenance import make_provenance, write_json
+
+KINDS = {
+    "fasta": "written unpacked, 60 bases per line",
+    "bed": "written unpacked, every line checked",
+    "peaks": "kept as published in gzip; plain text is packed",
+}
+
+
+@click.command()
+@click.option("--source", required=True, help="http, https or ftp URL, or a local path.")
+@click.option(
+    "--kind",
+    type=click.Choice(sorted(KINDS)),
+    required=True,
+    help="; ".join(f"{kind}: {what}" for kind, what in KINDS.items()) + ".",
+)
+@click.option(
+    "--checksum", help="md5:<hex> or sha256:<hex> of the file at the source; without it, it is only recorded."
+)
+@click.option("--chrom-sizes", help="Table (path or URL) of the chromosome lengths that a fasta must agree with.")
+@click.option("--output", type=NewFile, required=True, help="The file; an interrupted download waits in <output>.part.")
+@click.option("--record", type=NewFile, required=True, help="Where the file came from and its SHA-256 (JSON).")
+@revision_option
+def fetch(
+    source: str, kind: str, checksum: str | None, chrom_sizes: str | None, output: Path, record: Path, revision: int
+) -> None:
+    """Bring one file, refuse it when it is wrong, go on where an earlier download was interrupted."""
+    from bindgram.genome.download import Patience
+    from bindgram.genome.fetch import fetch_file
+
+    found = fetch_file(source, output, kind, checksum, chrom_sizes, Patience())
+    settings = {"source": found["source"], "kind": kind, "checksum": checksum}
+    provenance = make_provenance("fetch", revision, settings) | {"digest": found["sha256"]}
+    write_json(record, found | {"provenance": provenance})

@@ -7,6 +7,8 @@ import click
 from bindgram.cli.baseline import baseline
 from bindgram.cli.collect import collect
 from bindgram.cli.evaluate import evaluate
+from bindgram.cli.fetch import fetch
+from bindgram.cli.index import index
 from bindgram.cli.plot import plot
 from bindgram.cli.report import report
 from bindgram.errors import InputError
@@ -22,6 +24,8 @@ COMMANDS: tuple[click.Command, ...] = (
     baseline,
     collect,
     evaluate,
+    fetch,
+    index,
     plot,
     report,
 )

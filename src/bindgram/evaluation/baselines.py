@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from bindgram.data.examples import ExampleTable
-from bindgram.evaluation.predictions import empty_predictions, prediction_rows
+from bindgram.evaluation.predictions import empty_predictions, prediction_rows, skipped_reasons
 from bindgram.sequence.dna import codes_of, gc_fraction
-from bindgram.sequence.kmers import count_kmers
+from bindgram.sequence.kmers import N_SPECIAL, Vocabulary, count_kmers
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -31,16 +31,6 @@ class ScoredTestSets:
     skipped_test_sets: Mapping[str, str] = field(default_factory=dict)
 
 
-def reverse_complement_ids(k: int) -> np.ndarray:
-    """(4**k,) index of the reverse complement of every k-mer (base-4 codes, first base most significant)."""
-    ids = np.arange(4**k)
-    reverse = np.zeros_like(ids)
-    for _ in range(k):
-        reverse = reverse * 4 + (3 - ids % 4)
-        ids = ids // 4
-    return reverse
-
-
 def composition(codes: np.ndarray, k: int) -> np.ndarray:
     """Features of (N, L) base codes that are equal for both strands.
 
@@ -52,7 +42,7 @@ def composition(codes: np.ndarray, k: int) -> np.ndarray:
     if k == 0:
         return np.nan_to_num(gc_fraction(codes))[:, None]
     counts = np.asarray(count_kmers(codes, k), dtype=np.float64)
-    reverse = reverse_complement_ids(k)
+    reverse = Vocabulary(k, k).reverse_complement_ids()[N_SPECIAL:].astype(np.int64) - N_SPECIAL
     both = counts + counts[:, reverse]
     return both[:, np.arange(4**k) <= reverse]
 
@@ -82,7 +72,7 @@ def score_test_sets(
     if labelled.skipped or train["label"].nunique() < 2:
         reason = labelled.reason or "the training examples have one class only"
         return ScoredTestSets(empty_predictions(), "skipped", reason)
-    skipped = {name: table.reason or "no examples" for name, table in tests.items() if not len(table.frame)}
+    skipped = skipped_reasons(tests)
     if len(skipped) == len(tests):
         return ScoredTestSets(empty_predictions(), "skipped", "; ".join(sorted(set(skipped.values()))), skipped)
     with threadpool_limits(1):  # sums in one order, hence the same bytes on every machine of a kind

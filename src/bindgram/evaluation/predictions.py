@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bindgram.data.examples import ExampleTable
 from bindgram.errors import InputError
 from bindgram.provenance import METADATA_KEY, atomic_path, digest
 
@@ -32,6 +33,11 @@ SCHEMA = pa.schema(
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
+
+
+def skipped_reasons(test_sets: Mapping[str, ExampleTable]) -> dict[str, str]:
+    """Test set to why it has no examples, for those that have none."""
+    return {name: table.reason or "no examples" for name, table in test_sets.items() if not len(table.frame)}
 
 
 def empty_predictions() -> pd.DataFrame:
@@ -87,7 +93,7 @@ def _coordinates(examples: pd.DataFrame) -> tuple[np.ndarray, pd.array]:
 
 def write_predictions(
     path: Path,
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | None,
     status: str,
     reason: str,
     provenance: Mapping[str, Any],
@@ -97,12 +103,12 @@ def write_predictions(
 
     Parameters
     ----------
-    frame : rows of `COLUMNS`, empty when skipped.
+    frame : rows of `COLUMNS`; None, or no rows, when skipped.
     status, reason : ``ok``, or ``skipped`` and why nothing could be scored.
     provenance : of `bindgram.provenance.make_provenance`; the ``digest`` of the rows is added.
     skipped_test_sets : test set to why it could not be made for this experiment.
     """
-    frame = frame.loc[:, list(COLUMNS)]
+    frame = empty_predictions() if frame is None or frame.empty else frame.loc[:, list(COLUMNS)]
     rows = [digest([None if pd.isna(value) else str(value) for value in frame[column]]) for column in COLUMNS]
     skipped = dict(skipped_test_sets or {})
     metadata = {

@@ -108,6 +108,7 @@ class Config(Settings):
     baselines: dict[Id, KmerBaselineSettings]
     floor: Id
     adaptation_universe: str | None
+    device: Literal["auto", "cpu", "cuda"]
     corpus: CorpusSettings
     positives: PositivesSettings
     negatives: NegativesSettings

@@ -1,0 +1,398 @@
+"""Helpers of the rules: what the configuration asks for, as paths and parameters. No rules here.
+
+The configuration and everything it names are read and checked once, here; the rules ask these functions only.
+
+A rule keeps its values in one parameter, the mapping `settings`: Snakemake compares parameters as a set of values
+without their names, so that two numbers that swap places, or one that becomes equal to another, would not be noticed.
+"""
+
+import json
+import shlex
+import time
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from bindgram.settings import load_project
+from bindgram.settings.base import InputError, read_yaml
+from bindgram.settings.sheets import is_url
+
+
+def checked_project():
+    """The project, or one message that lists every problem of the configuration."""
+    try:
+        return load_project(config)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+PROJECT = checked_project()
+CONFIG = PROJECT.config
+REVISIONS = read_yaml(Path("config/revisions.yaml"))
+
+ID = "[A-Za-z0-9_-]+"
+SPLIT = CONFIG.split
+EXPERIMENTS = list(PROJECT.selected)
+SCHEMES = CONFIG.negatives.schemes
+MODEL_NAMES = "|".join(CONFIG.models)
+BASELINE_NAMES = "|".join(CONFIG.baselines)
+BUNDLE_FILES = (
+    "model.safetensors",
+    "config.json",
+    "vocabulary.json",
+    "train_log.tsv",
+    "README.md",
+)
+METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
+PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
+TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
+FIGURE = "results/report/figures/{split}/{experiment}/{scheme}/{figure}.svg"
+REPORT_PAGES = [f"results/report/{page}.html" for page in ("summary", "data", "methods")]
+
+
+# Options of a command
+
+
+def option(name, value):
+    """`name value` for the shell, or nothing where there is no value."""
+    return f"{name} {shlex.quote(str(value))}" if value else ""
+
+
+def options(name, values):
+    """`name value` for each value."""
+    return " ".join(option(name, value) for value in values)
+
+
+def genome_options(wildcards, input):
+    """Options that give a command the genome and its splits, where the rule has a genome among its inputs."""
+    if not input.genome:
+        return ""
+    return (
+        f"--genome {input.genome} --assembly {assembly_of(wildcards)} --split {input.split_file}"
+        f" {option('--blacklist', input.blacklist)}"
+    )
+
+
+# Assemblies and experiments
+
+
+def row(wildcards):
+    """The sheet's row of an experiment."""
+    if wildcards.experiment not in PROJECT.experiments:
+        raise WorkflowError(f"{CONFIG.experiments}: no experiment {wildcards.experiment!r}")
+    return PROJECT.experiments[wildcards.experiment]
+
+
+def assembly_of(wildcards):
+    """Assembly of an experiment."""
+    return row(wildcards).assembly
+
+
+def assembly_row(wildcards):
+    """The sheet's row of an assembly."""
+    if wildcards.assembly not in PROJECT.assemblies:
+        raise WorkflowError(f"{CONFIG.assemblies}: no assembly {wildcards.assembly!r}")
+    return PROJECT.assemblies[wildcards.assembly]
+
+
+def local(source):
+    """A source that is a file on disk, as input of the rule that reads it; nothing for a URL, which is not watched."""
+    return [] if source is None or is_url(source) else [source]
+
+
+def genome_input(wildcards):
+    return f"resources/assemblies/{assembly_of(wildcards)}/genome.fa"
+
+
+def blacklist_input(wildcards):
+    """The assembly's blacklist, where the sheet names one."""
+    assembly = assembly_of(wildcards)
+    named = assembly in PROJECT.assemblies and PROJECT.assemblies[assembly].blacklist
+    return [f"resources/assemblies/{assembly}/blacklist.bed"] if named else []
+
+
+def peaks_input(wildcards):
+    return f"resources/peaks/{wildcards.experiment}.{row(wildcards).format}.gz"
+
+
+def test_sequences_input(wildcards):
+    """Published test sequences of an experiment, where it has them."""
+    return [] if row(wildcards).has_coordinates else [f"resources/peaks/{wildcards.experiment}.test.deepbind.gz"]
+
+
+def with_coordinates(make_input):
+    """An input function for experiments with coordinates; published sequence sets need no such input."""
+    return lambda wildcards: (make_input(wildcards) if row(wildcards).has_coordinates else [])
+
+
+def split_file(wildcards):
+    return f"config/splits/{wildcards.split}.yaml"
+
+
+@cache
+def split_blocks(split, assembly):
+    """Blocks of one assembly, as parameter: a change elsewhere in the split file reruns nothing."""
+    if split != SPLIT:
+        raise WorkflowError(f"split {split!r} is not the configured split {SPLIT!r}; set split in the configuration")
+    if assembly not in PROJECT.split.assemblies:
+        raise WorkflowError(f"config/splits/{split}.yaml: assemblies: {assembly!r} is missing; add its blocks")
+    return PROJECT.split.assemblies[assembly].model_dump(mode="json")
+
+
+def blocks_of_experiment(wildcards):
+    """Split blocks that an experiment's tables depend on."""
+    return split_blocks(wildcards.split, assembly_of(wildcards)) if row(wildcards).has_coordinates else None
+
+
+# Negatives and test sets
+
+
+def scheme_needs_genome(scheme, wildcards):
+    """Whether negatives are drawn from the genome: not for shuffles, and not without coordinates."""
+    return scheme == "genomic_matched" and row(wildcards).has_coordinates
+
+
+def for_negatives(make_input):
+    """An input function for the schemes that draw from the genome."""
+    return lambda wildcards: (make_input(wildcards) if scheme_needs_genome(wildcards.scheme, wildcards) else [])
+
+
+def scheme_and_ratio(test_set):
+    """Scheme and ratio of a test set; the published test sequences come as they are."""
+    if test_set == "published":
+        return "published", 1.0
+    return (
+        CONFIG.battery.test_sets[test_set].scheme,
+        CONFIG.battery.test_sets[test_set].ratio,
+    )
+
+
+def for_test_set(make_input):
+    """An input function for the test sets that draw from the genome."""
+    return lambda wildcards: (
+        make_input(wildcards) if scheme_needs_genome(scheme_and_ratio(wildcards.test_set)[0], wildcards) else []
+    )
+
+
+def test_sets_of(wildcards):
+    """Test sets of an experiment; a published sequence set brings its own beside the configured ones."""
+    return [
+        *CONFIG.battery.test_sets,
+        *([] if row(wildcards).has_coordinates else ["published"]),
+    ]
+
+
+def test_set_settings(wildcards):
+    """Scheme and ratio of a test set, as parameter."""
+    scheme, ratio = scheme_and_ratio(wildcards.test_set)
+    return dict(
+        scheme=scheme,
+        ratio=ratio,
+        max_positives=option("--max-positives", CONFIG.battery.max_positives),
+        exclusion_bp=CONFIG.negatives.exclusion_bp,
+        gc_bins=CONFIG.negatives.gc_bins,
+        candidates=CONFIG.negatives.candidates_per_negative,
+        seed=CONFIG.seed,
+        blocks=blocks_of_experiment(wildcards),
+        revision=REVISIONS["battery"],
+    )
+
+
+def battery_input(wildcards):
+    stem = f"results/battery/{wildcards.split}/{wildcards.experiment}"
+    return [f"{stem}/{test_set}.parquet" for test_set in test_sets_of(wildcards)]
+
+
+def test_set_options(wildcards):
+    stem = f"results/battery/{wildcards.split}/{wildcards.experiment}"
+    return options(
+        "--test-set",
+        (f"{name}={stem}/{name}.parquet" for name in test_sets_of(wildcards)),
+    )
+
+
+# Language models and models
+
+
+def bundle(folder):
+    """Files of a bundle."""
+    return [f"{folder}/{name}" for name in BUNDLE_FILES]
+
+
+def language_model(name):
+    """A checked language-model file."""
+    if name not in PROJECT.language_models:
+        raise WorkflowError(f"language model {name!r}: no configured model uses config/lms/{name}.yaml")
+    return PROJECT.language_models[name]
+
+
+@cache
+def language_model_settings(name, *sections):
+    """Sections of a language-model file, as parameter: a change in another section or a comment reruns nothing."""
+    return language_model(name).model_dump(mode="json", include=set(sections))
+
+
+@cache
+def model_settings(name):
+    """Everything that fine-tuning depends on: the model file, and what it takes over from a language-model file."""
+    settings = PROJECT.models[name].model_dump(mode="json")
+    if lm := PROJECT.models[name].language_model:
+        settings["language_model"] = language_model_settings(lm, "vocabulary", "encoder")
+    return settings
+
+
+def corpus_input(wildcards):
+    vocabulary = language_model(wildcards.lm).vocabulary
+    return f"results/corpus/{wildcards.assembly}.{wildcards.split}.k{vocabulary.k}s{vocabulary.stride}.h5"
+
+
+def language_model_file(wildcards):
+    """File of the language model that a model's encoder names, if it names one."""
+    lm = PROJECT.models[wildcards.model].language_model
+    return [f"config/lms/{lm}.yaml"] if lm else []
+
+
+def pretrained_folder(wildcards):
+    """Bundle that fine-tuning starts from, or None: pretrained, adapted, or any bundle given by its path."""
+    model = PROJECT.models[wildcards.model]
+    if model.pretrained == "none":
+        return None
+    if "/" in model.pretrained:
+        return model.pretrained.rstrip("/")
+    stem = f"results/lm/{model.pretrained}/{assembly_of(wildcards)}.{wildcards.split}"
+    groups = {
+        "none": "",
+        "experiment": f".experiment-{wildcards.experiment}",
+        "tf": f".tf-{row(wildcards).tf}",
+    }
+    return stem + groups[model.adapt]
+
+
+def pretrained_input(wildcards):
+    folder = pretrained_folder(wildcards)
+    return bundle(folder) if folder else []
+
+
+def adaptation_positives(wildcards):
+    """Positives that a language model adapts to: one experiment's, or those of a TF in the frozen universe."""
+    kind, _, name = wildcards.group.partition("-")
+    universe = [PROJECT.experiments[experiment] for experiment in PROJECT.universe]
+    pooled = [row.experiment for row in universe if row.tf == name and row.assembly == wildcards.assembly]
+    chosen = [name] if kind == "experiment" else pooled
+    if not chosen:
+        raise WorkflowError(
+            f"{CONFIG.adaptation_universe}: no experiment of TF {name} on {wildcards.assembly}; add one, "
+            "or use a model without adapt: tf"
+        )
+    return [f"results/examples/{wildcards.split}/{experiment}/positives.parquet" for experiment in chosen]
+
+
+# Results
+
+
+def per_training(template, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=True):
+    """`template` of every model, scheme and seed; baselines have the first seed only."""
+    learners = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
+    learners += [(baseline, CONFIG.seeds[0]) for baseline in CONFIG.baselines] if baselines else []
+    return [
+        template.format(model=model, split=SPLIT, experiment=experiment, scheme=scheme, seed=seed)
+        for experiment in experiments
+        for scheme in schemes
+        for model, seed in learners
+    ]
+
+
+def of_experiment(template, *, baselines):
+    """An input function: `template` of every model and seed of one experiment and scheme."""
+    return lambda wildcards: per_training(template, [wildcards.experiment], [wildcards.scheme], baselines)
+
+
+def named_by_model(name, template, *, baselines):
+    """A parameter function: option `name MODEL=FILE` for every model and seed of one experiment and scheme."""
+
+    def make_options(wildcards):
+        paths = of_experiment(template, baselines=baselines)(wildcards)
+        return options(name, (f"{path.split('/')[2]}={path}" for path in paths))
+
+    return make_options
+
+
+def figure_files():
+    return expand(
+        FIGURE,
+        split=SPLIT,
+        experiment=EXPERIMENTS,
+        scheme=SCHEMES,
+        figure=("curves", "scores", "learning"),
+    )
+
+
+def figure_title(wildcards):
+    return f"{row(wildcards).tf} in {row(wildcards).biosample} ({wildcards.experiment})"
+
+
+def figure_group(wildcards):
+    """Heading under which the report lists an experiment's figures."""
+    return f"{row(wildcards).tf} in {row(wildcards).biosample}"
+
+
+def figure_labels(figure):
+    """Labels of one figure in the report's list."""
+    return lambda wildcards: {
+        "experiment": wildcards.experiment,
+        "trained against": wildcards.scheme.replace("_", " "),
+        "figure": figure,
+    }
+
+
+# Options of `bindgram collect` that do not depend on what was computed already.
+COLLECTED = " ".join(
+    [
+        option("--experiments", ",".join(EXPERIMENTS)),
+        option("--models", ",".join(CONFIG.models)),
+        option("--baselines", ",".join(CONFIG.baselines)),
+        option("--schemes", ",".join(SCHEMES)),
+        option("--seeds", ",".join(map(str, CONFIG.seeds))),
+        option("--split", SPLIT),
+        option("--template", METRICS),
+        option("--floor", CONFIG.floor),
+    ]
+)
+
+# Logs in the order of the rules: the report of an unfinished run quotes the last that exists.
+LOG_TEMPLATES = [
+    "results/logs/fetch_genome/{assembly}.log",
+    *(f"results/logs/pretrain_language_model/{lm}/{{assembly}}.{{split}}.log" for lm in PROJECT.language_models),
+    *(
+        f"results/logs/fetch_peaks/{{experiment}}.{format}.log"
+        for format in sorted({row.format for row in PROJECT.selected.values()})
+    ),
+    "results/logs/make_positives/{split}/{experiment}.log",
+    "results/logs/make_negatives/{split}/{experiment}/{scheme}.log",
+    *(f"results/logs/make_test_set/{{split}}/{{experiment}}/{name}.log" for name in CONFIG.battery.test_sets),
+    "results/logs/score_baseline/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+    "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+    "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+    "results/logs/evaluate_scores/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+]
+
+FILTER_TABLE_TEMPLATES = [
+    "results/examples/{split}/{experiment}/positives.filter.tsv",
+    *(f"results/examples/{{split}}/{{experiment}}/labelled/{scheme}.filter.tsv" for scheme in SCHEMES),
+    *(f"results/battery/{{split}}/{{experiment}}/{name}.filter.tsv" for name in CONFIG.battery.test_sets),
+]
+
+
+def filter_tables():
+    """Tables of counts per filter reason of all experiments."""
+    return expand(FILTER_TABLE_TEMPLATES, split=SPLIT, experiment=EXPERIMENTS)
+
+
+# Prints the options of `bindgram report` for the tables that exist. A loop, because 500 experiments written out would be
+# longer than the shell accepts for one command.
+FILTER_TABLES = (
+    f"for experiment in {' '.join(EXPERIMENTS)}; do for table in "
+    + " ".join(expand(FILTER_TABLE_TEMPLATES, split=SPLIT, experiment="$experiment"))
+    + "; do [ -e $table ] && echo --filter-table $experiment=$table; done; done"
+)

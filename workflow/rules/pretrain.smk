@@ -1,0 +1,72 @@
+"""Language models: pretrained on the genome, adapted to the positives of an experiment or a TF."""
+
+
+rule pretrain_language_model:
+    input:
+        language_model=ancient("config/lms/{lm}.yaml"),
+        corpus=corpus_input,
+    output:
+        weights="results/lm/{lm}/{assembly}.{split}/model.safetensors",
+        config="results/lm/{lm}/{assembly}.{split}/config.json",
+        vocabulary="results/lm/{lm}/{assembly}.{split}/vocabulary.json",
+        train_log="results/lm/{lm}/{assembly}.{split}/train_log.tsv",
+        card="results/lm/{lm}/{assembly}.{split}/README.md",
+    log:
+        "results/logs/pretrain_language_model/{lm}/{assembly}.{split}.log",
+    benchmark:
+        "results/benchmarks/pretrain_language_model/{lm}/{assembly}.{split}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        runtime=lambda wildcards, attempt: 1440 * attempt,
+    params:
+        folder=subpath(output.config, parent=True),
+        settings=lambda wildcards: dict(
+            language_model=language_model_settings(wildcards.lm, "vocabulary", "encoder", "pretrain"),
+            seed=CONFIG.seed,
+            device=CONFIG.device,
+            revision=REVISIONS["pretrain"],
+        ),
+    shell:
+        "bindgram pretrain --language-model {input.language_model} --corpus {input.corpus} --output {params.folder}"
+        " --seed {params.settings[seed]} --threads {threads} --device {params.settings[device]}"
+        " --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule adapt_language_model:
+    input:
+        language_model=ancient("config/lms/{lm}.yaml"),
+        base=bundle("results/lm/{lm}/{assembly}.{split}"),
+        positives=adaptation_positives,
+    output:
+        weights="results/lm/{lm}/{assembly}.{split}.{group}/model.safetensors",
+        config="results/lm/{lm}/{assembly}.{split}.{group}/config.json",
+        vocabulary="results/lm/{lm}/{assembly}.{split}.{group}/vocabulary.json",
+        train_log="results/lm/{lm}/{assembly}.{split}.{group}/train_log.tsv",
+        card="results/lm/{lm}/{assembly}.{split}.{group}/README.md",
+    log:
+        "results/logs/adapt_language_model/{lm}/{assembly}.{split}.{group}.log",
+    benchmark:
+        "results/benchmarks/adapt_language_model/{lm}/{assembly}.{split}.{group}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        base=lambda wildcards: f"results/lm/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}",
+        positives=lambda wildcards, input: options("--positives", input.positives),
+        folder=subpath(output.config, parent=True),
+        settings=lambda wildcards: dict(
+            language_model=language_model_settings(wildcards.lm, "vocabulary", "encoder", "adapt"),
+            seed=CONFIG.seed,
+            device=CONFIG.device,
+            revision=REVISIONS["adapt"],
+        ),
+    shell:
+        "bindgram adapt --language-model {input.language_model} --base {params.base} {params.positives}"
+        " --output {params.folder} --seed {params.settings[seed]} --threads {threads}"
+        " --device {params.settings[device]} --revision {params.settings[revision]} > {log} 2>&1"

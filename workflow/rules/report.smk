@@ -1,0 +1,176 @@
+"""The table of all metrics, the figures and the pages of the report."""
+
+
+localrules:
+    report_available,
+
+
+rule collect_metrics:
+    input:
+        sheet=ancient(CONFIG.experiments),
+        metrics=per_training(METRICS),
+    output:
+        table=report(
+            "results/metrics.tsv",
+            category="1. Results",
+            caption="../report/summary.rst",
+            labels={"content": "all metrics with intervals (table to download)"},
+        ),
+        provenance="results/metrics.tsv.json",
+    log:
+        "results/logs/collect_metrics.log",
+    benchmark:
+        "results/benchmarks/collect_metrics.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        settings=dict(
+            collected=COLLECTED,
+            experiments={row.experiment: [row.tf, row.biosample] for row in PROJECT.selected.values()},
+            revision=REVISIONS["collect"],
+        ),
+    shell:
+        "bindgram collect --experiment-sheet {input.sheet} {params.settings[collected]} --output {output.table}"
+        " --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule plot_experiment:
+    input:
+        predictions=of_experiment(PREDICTIONS, baselines=True),
+        train_logs=of_experiment(TRAIN_LOG, baselines=False),
+    output:
+        curves=report(
+            "results/report/figures/{split}/{experiment}/{scheme}/curves.svg",
+            category="2. Figures",
+            subcategory=figure_group,
+            caption="../report/curves.rst",
+            labels=figure_labels("ROC and precision-recall curves"),
+        ),
+        scores=report(
+            "results/report/figures/{split}/{experiment}/{scheme}/scores.svg",
+            category="2. Figures",
+            subcategory=figure_group,
+            caption="../report/scores.rst",
+            labels=figure_labels("scores of bound and unbound sequences"),
+        ),
+        learning=report(
+            "results/report/figures/{split}/{experiment}/{scheme}/learning.svg",
+            category="2. Figures",
+            subcategory=figure_group,
+            caption="../report/learning.rst",
+            labels=figure_labels("learning curves"),
+        ),
+    log:
+        "results/logs/plot_experiment/{split}/{experiment}/{scheme}.log",
+    benchmark:
+        "results/benchmarks/plot_experiment/{split}/{experiment}/{scheme}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        predictions=named_by_model("--predictions", PREDICTIONS, baselines=True),
+        train_logs=named_by_model("--train-log", TRAIN_LOG, baselines=False),
+        settings=lambda wildcards: dict(
+            title=figure_title(wildcards),
+            headline=CONFIG.headline.test_set,
+            revision=REVISIONS["plot"],
+        ),
+    shell:
+        "bindgram plot --experiment {wildcards.experiment} --title {params.settings[title]:q}"
+        " {params.predictions} {params.train_logs} --headline {params.settings[headline]}"
+        " --curves {output.curves} --scores {output.scores} --learning {output.learning}"
+        " --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule write_report:
+    input:
+        metrics="results/metrics.tsv",
+        provenance="results/metrics.tsv.json",
+        filter_tables=filter_tables(),
+    output:
+        summary=report(
+            "results/report/summary.html",
+            category="1. Results",
+            caption="../report/summary.rst",
+            labels={"content": "all experiments and models beside the floor"},
+        ),
+        data=report(
+            "results/report/data.html",
+            category="3. Data",
+            caption="../report/data.rst",
+            labels={"content": "what was kept, what was filtered, and how it was split"},
+        ),
+        methods=report(
+            "results/report/methods.html",
+            category="4. Methods",
+            caption="../report/methods.rst",
+            labels={"content": "methods, settings and versions"},
+        ),
+    log:
+        "results/logs/write_report.log",
+    benchmark:
+        "results/benchmarks/write_report.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        settings=dict(
+            filter_tables=FILTER_TABLES,
+            headline=CONFIG.headline.model_dump(),
+            floor=CONFIG.floor,
+            config=CONFIG.model_dump_json(),
+            revision=REVISIONS["report"],
+        ),
+    shell:
+        "bindgram report --metrics {input.metrics} --headline-test-set {params.settings[headline][test_set]}"
+        " --headline-metric {params.settings[headline][metric]} --floor {params.settings[floor]}"
+        " $({params.settings[filter_tables]}) --config-json {params.settings[config]:q}"
+        " --summary {output.summary} --data {output.data} --methods {output.methods}"
+        " --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule report_available:
+    output:
+        table="results/report/available/metrics.tsv",
+        provenance="results/report/available/metrics.tsv.json",
+        summary="results/report/available/summary.html",
+        data="results/report/available/data.html",
+        methods="results/report/available/methods.html",
+    log:
+        "results/logs/report_available.log",
+    benchmark:
+        "results/benchmarks/report_available.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        settings=dict(
+            collected=COLLECTED,
+            sheet=CONFIG.experiments,
+            logs=options("--log-template", LOG_TEMPLATES),
+            filter_tables=FILTER_TABLES,
+            headline=CONFIG.headline.model_dump(),
+            floor=CONFIG.floor,
+            config=CONFIG.model_dump_json(),
+            revision=REVISIONS["collect"],
+            report_revision=REVISIONS["report"],
+            # What is available changes behind Snakemake's back: this rule runs whenever it is asked for.
+            requested_at=time.time_ns(),
+        ),
+    shell:
+        "(bindgram collect --experiment-sheet {params.settings[sheet]:q} {params.settings[collected]} --missing-as-failed"
+        " {params.settings[logs]} --output {output.table} --revision {params.settings[revision]}"
+        " && bindgram report --metrics {output.table} --headline-test-set {params.settings[headline][test_set]}"
+        " --headline-metric {params.settings[headline][metric]} --floor {params.settings[floor]}"
+        " $({params.settings[filter_tables]}) --config-json {params.settings[config]:q}"
+        " --summary {output.summary} --data {output.data} --methods {output.methods}"
+        " --revision {params.settings[report_revision]}) > {log} 2>&1"

@@ -1,0 +1,170 @@
+"""Assemblies, blacklists and peaks: fetched, verified, indexed.
+
+The fetch rules run where Snakemake runs, because compute nodes of a cluster often have no internet; the profile limits
+`downloads` at a time.
+"""
+
+
+localrules:
+    fetch_all,
+    fetch_genome,
+    fetch_blacklist,
+    fetch_peaks,
+    fetch_test_sequences,
+
+
+rule fetch_all:
+    input:
+        genomes=expand(
+            "resources/assemblies/{assembly}/genome.fa",
+            assembly=sorted({row.assembly for row in PROJECT.selected.values()}),
+        ),
+        blacklists=[
+            f"resources/assemblies/{assembly}/blacklist.bed"
+            for assembly in sorted({row.assembly for row in PROJECT.selected.values()})
+            if PROJECT.assemblies[assembly].blacklist
+        ],
+        peaks=[f"resources/peaks/{row.experiment}.{row.format}.gz" for row in PROJECT.selected.values()],
+        test_sequences=[
+            f"resources/peaks/{row.experiment}.test.deepbind.gz"
+            for row in PROJECT.selected.values()
+            if not row.has_coordinates
+        ],
+
+
+rule fetch_genome:
+    input:
+        source=lambda wildcards: local(assembly_row(wildcards).fasta),
+        chrom_sizes=lambda wildcards: local(assembly_row(wildcards).chrom_sizes),
+    output:
+        genome="resources/assemblies/{assembly}/genome.fa",
+        record="resources/assemblies/{assembly}/genome.json",
+    log:
+        "results/logs/fetch_genome/{assembly}.log",
+    benchmark:
+        "results/benchmarks/fetch_genome/{assembly}.tsv"
+    retries: 3
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        downloads=1,
+    params:
+        settings=lambda wildcards: dict(
+            source=assembly_row(wildcards).fasta,
+            checksum=option("--checksum", assembly_row(wildcards).fasta_checksum),
+            chrom_sizes=option("--chrom-sizes", assembly_row(wildcards).chrom_sizes),
+            revision=REVISIONS["fetch"],
+        ),
+    shell:
+        "bindgram fetch --kind fasta --source {params.settings[source]:q} {params.settings[checksum]}"
+        " {params.settings[chrom_sizes]} --output {output.genome} --record {output.record}"
+        " --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule fetch_blacklist:
+    input:
+        source=lambda wildcards: local(assembly_row(wildcards).blacklist),
+    output:
+        regions="resources/assemblies/{assembly}/blacklist.bed",
+        record="resources/assemblies/{assembly}/blacklist.json",
+    log:
+        "results/logs/fetch_blacklist/{assembly}.log",
+    benchmark:
+        "results/benchmarks/fetch_blacklist/{assembly}.tsv"
+    retries: 3
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+        downloads=1,
+    params:
+        settings=lambda wildcards: dict(
+            source=assembly_row(wildcards).blacklist,
+            checksum=option("--checksum", assembly_row(wildcards).blacklist_checksum),
+            revision=REVISIONS["fetch"],
+        ),
+    shell:
+        "bindgram fetch --kind bed --source {params.settings[source]:q} {params.settings[checksum]}"
+        " --output {output.regions} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule fetch_peaks:
+    input:
+        source=lambda wildcards: local(row(wildcards).peaks),
+    output:
+        peaks="resources/peaks/{experiment}.{format}.gz",
+        record="resources/peaks/{experiment}.{format}.json",
+    log:
+        "results/logs/fetch_peaks/{experiment}.{format}.log",
+    benchmark:
+        "results/benchmarks/fetch_peaks/{experiment}.{format}.tsv"
+    retries: 3
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+        downloads=1,
+    params:
+        settings=lambda wildcards: dict(
+            source=row(wildcards).peaks,
+            checksum=option("--checksum", row(wildcards).peaks_checksum),
+            revision=REVISIONS["fetch"],
+        ),
+    shell:
+        "bindgram fetch --kind peaks --source {params.settings[source]:q} {params.settings[checksum]}"
+        " --output {output.peaks} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule fetch_test_sequences:
+    input:
+        source=lambda wildcards: local(row(wildcards).test_sequences),
+    output:
+        sequences="resources/peaks/{experiment}.test.deepbind.gz",
+        record="resources/peaks/{experiment}.test.deepbind.json",
+    log:
+        "results/logs/fetch_test_sequences/{experiment}.log",
+    benchmark:
+        "results/benchmarks/fetch_test_sequences/{experiment}.tsv"
+    retries: 3
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+        downloads=1,
+    params:
+        settings=lambda wildcards: dict(
+            source=row(wildcards).test_sequences,
+            checksum=option("--checksum", row(wildcards).test_sequences_checksum),
+            revision=REVISIONS["fetch"],
+        ),
+    shell:
+        "bindgram fetch --kind peaks --source {params.settings[source]:q} {params.settings[checksum]}"
+        " --output {output.sequences} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule index_genome:
+    input:
+        genome="resources/assemblies/{assembly}/genome.fa",
+        record="resources/assemblies/{assembly}/genome.json",
+    output:
+        fai="resources/assemblies/{assembly}/genome.fa.fai",
+        chrom_sizes="resources/assemblies/{assembly}/chrom.sizes",
+    log:
+        "results/logs/index_genome/{assembly}.log",
+    benchmark:
+        "results/benchmarks/index_genome/{assembly}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        settings=dict(revision=REVISIONS["index"]),
+    shell:
+        "bindgram index --genome {input.genome} --record {input.record} --fai {output.fai}"
+        " --chrom-sizes {output.chrom_sizes} --revision {params.settings[revision]} > {log} 2>&1"

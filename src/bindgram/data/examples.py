@@ -4,8 +4,9 @@ Columns: ``example_id``; ``chrom``, ``start``, ``end`` (bp, 0-based, half-open) 
 published set has no coordinates); ``label`` (0/1); ``kind`` (peak, dinucleotide_shuffle, genomic_matched, published);
 ``parent_id`` (the positive a negative was made from); ``split`` (train, valid, test); ``sequence``.
 
-`write_examples` refuses a table with repeated ids or with splits that share a sequence (on either strand) or overlap
-on the genome, always, not only in tests.
+Sequences are upper case; every ambiguous base is N. `write_examples` refuses a table with repeated ids, a negative in
+another split than its parent, or splits that share a sequence (on either strand) or overlap on the genome, always, not
+only in tests.
 """
 
 import json
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 
 from bindgram.errors import InputError, LeakageError
 from bindgram.provenance import METADATA_KEY, atomic_path, digest
+from bindgram.settings.splits import SPLITS
 
 SCHEMA = pa.schema(
     [
@@ -74,17 +76,57 @@ def skipped_examples(reason: str, provenance: Mapping[str, Any]) -> ExampleTable
 
 
 def check_examples(frame: pd.DataFrame) -> None:
-    """Refuse repeated ids and leakage between splits.
+    """Refuse malformed rows, repeated ids and leakage between splits.
 
     Raises
     ------
-    LeakageError : splits share a sequence, a reverse complement, or overlapping coordinates; or an id is repeated.
+    LeakageError : splits share a sequence, a reverse complement, or overlapping coordinates; a negative is not in the
+        split of its parent; a row is in no split; or an id is repeated.
+    InputError : a value that the format does not have.
     """
     repeated = frame["example_id"][frame["example_id"].duplicated()]
     if len(repeated):
-        raise LeakageError(f"example_id {repeated.iloc[0]!r} is repeated ({len(repeated)} repeats); ids are unique")
+        raise LeakageError(
+            f"example_id {repeated.iloc[0]!r} is repeated ({len(repeated)} repeats); add the filter 'duplicate'"
+        )
+    _check_values(frame)
+    _check_parents(frame)
     _check_shared_sequences(frame)
     _check_overlaps(frame)
+
+
+def _check_values(frame: pd.DataFrame) -> None:
+    n_null = frame[["chrom", "start", "end", "strand"]].isna().sum(axis=1)
+    texts = frame["sequence"].astype("str")
+    length = frame["end"].astype("Int64") - frame["start"].astype("Int64")
+    problems = {
+        "label is 0 or 1": ~frame["label"].isin([0, 1]),
+        # Lower case would hide a shared sequence from the checks below, while every model reads it as upper case.
+        "sequence is upper case A, C, G, T, N": ~texts.str.fullmatch("[ACGTN]+").fillna(False).astype(bool),
+        "chrom, start, end and strand are all given or all null, and fit the sequence": (n_null % 4 != 0)
+        | ((n_null == 0) & (length != texts.str.len()).fillna(False)),
+    }
+    for rule, bad in problems.items():
+        if bad.any():
+            row = frame[bad.to_numpy(bool)].iloc[0]
+            raise InputError(f"example {row['example_id']}: {rule} (got {row.to_dict()}, {int(bad.sum())} such rows)")
+    astray = frame[~frame["split"].isin(SPLITS)]
+    if len(astray):
+        raise LeakageError(
+            f"{len(astray)} example(s) are in no split, first {astray['example_id'].iloc[0]}; add the filter 'split'"
+        )
+
+
+def _check_parents(frame: pd.DataFrame) -> None:
+    split_of = pd.Series(frame["split"].to_numpy(object), index=frame["example_id"].to_numpy(object))
+    parents = frame["parent_id"].map(split_of)
+    astray = frame[(parents.notna() & (parents != frame["split"])).to_numpy(bool)]
+    if len(astray):
+        row = astray.iloc[0]
+        raise LeakageError(
+            f"{len(astray)} negative(s) are not in the split of their parent, first {row['example_id']} "
+            f"({row['split']}) of {row['parent_id']} ({split_of[row['parent_id']]}); a negative inherits its split"
+        )
 
 
 def canonical_sequences(sequences: pd.Series) -> pd.Series:
@@ -126,20 +168,23 @@ def write_examples(path: Path, table: ExampleTable) -> None:
 
     Raises
     ------
-    LeakageError : see `check_examples`; nothing is written then.
+    LeakageError, InputError : see `check_examples`; nothing is written then.
     """
+    assert table.status in ("ok", "skipped"), table.status
+    assert not table.skipped or (table.frame.empty and table.reason), "a skipped table has a reason and no rows"
     frame = table.frame.loc[:, list(COLUMNS)]
     check_examples(frame)
     arrow = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
     metadata = {"status": table.status, "reason": table.reason, "provenance": dict(table.provenance)}
-    metadata["provenance"]["digest"] = digest({"rows": _digest_rows(frame), "status": table.status})
+    metadata["provenance"]["digest"] = _digest_rows(arrow, table.status)
     arrow = arrow.replace_schema_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
     with atomic_path(path) as part:
         pq.write_table(arrow, part, compression="zstd")
 
 
-def _digest_rows(frame: pd.DataFrame) -> list[str]:
-    return [digest([None if pd.isna(value) else str(value) for value in frame[column]]) for column in COLUMNS]
+def _digest_rows(arrow: pa.Table, status: str) -> str:
+    """Digest of what is stored, whatever types pandas held it in."""
+    return digest({"rows": [digest(arrow[column].to_pylist()) for column in COLUMNS], "status": status})
 
 
 def read_examples(path: Path) -> ExampleTable:
@@ -149,12 +194,14 @@ def read_examples(path: Path) -> ExampleTable:
     ------
     InputError : the file is not an example table.
     """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; make it with bindgram positives, negatives or battery")
     try:
         arrow = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from None
     metadata = (arrow.schema.metadata or {}).get(METADATA_KEY.encode())
-    if metadata is None or tuple(arrow.schema.names) != COLUMNS:
+    if metadata is None or not arrow.schema.equals(SCHEMA):
         raise InputError(f"{path}: not a bindgram example table; columns are {', '.join(COLUMNS)}")
     known = json.loads(metadata)
     return ExampleTable(arrow.to_pandas(), known["status"], known["reason"], known["provenance"])

@@ -9,7 +9,8 @@ Column order: https://genome.ucsc.edu/FAQ/FAQformat.html (format1 BED, format12 
 """
 
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from bindgram.genome.regions import parse_region, region_lines
 BED_COLUMNS = ("chrom", "start", "end", "name", "score")
 BROADPEAK_COLUMNS = (*BED_COLUMNS, "strand", "signalValue", "pValue", "qValue")
 NARROWPEAK_COLUMNS = (*BROADPEAK_COLUMNS, "peak")
+_BESIDE_CHROMOSOMES = re.compile(r"^chrUn_|_(?:random|alt|fix|decoy|hap\d+)$")  # names that UCSC gives
 
 Cells = Iterator[tuple[int, list[str]]]
 Peak = tuple[str, int, int, int, float, int]
@@ -50,6 +52,39 @@ def read_peaks(path: Path, format: str) -> pd.DataFrame:
             "line": np.array(lines, np.int64),
         }
     )
+
+
+def read_assembly_peaks(path: Path, format: str, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
+    """Read a peak file and refuse peaks of another assembly.
+
+    Contigs beside the chromosomes (``_random``, ``_alt``, ...) may be absent from it, since many FASTA files leave
+    them out.
+
+    Raises
+    ------
+    InputError : see `read_peaks`; or a peak lies on an unknown chromosome or starts beyond the end of its
+        chromosome; names file and line.
+    """
+    peaks = read_peaks(path, format)
+    sizes = peaks["chrom"].map(dict(chrom_sizes))
+    aside = peaks["chrom"].str.contains(_BESIDE_CHROMOSOMES)
+    unknown = peaks[sizes.isna() & ~aside]
+    known = ", ".join(list(chrom_sizes)[:30]) + (", ..." if len(chrom_sizes) > 30 else "")
+    if len(unknown):
+        first = unknown.iloc[0]
+        raise InputError(
+            f"{path}:{first['line']}: chromosome {first['chrom']!r} is not in the assembly ({len(unknown)} such "
+            f"peaks); it has {len(chrom_sizes)}: {known}. Check the assembly of this experiment in the sheet"
+        )
+    beyond = peaks[(peaks["start"] >= sizes).to_numpy(bool)]
+    if len(beyond):
+        first = beyond.iloc[0]
+        raise InputError(
+            f"{path}:{first['line']}: peak {first['chrom']}:{first['start']}-{first['end']} lies beyond the end of "
+            f"{first['chrom']}, which has {chrom_sizes[first['chrom']]} bp ({len(beyond)} such peaks); these are "
+            "peaks of another assembly"
+        )
+    return peaks
 
 
 def read_narrowpeak(path: Path) -> list[Peak]:

@@ -1,0 +1,183 @@
+"""Positives: from peaks, or from a published sequence set, to label-1 examples with a count for every row that goes.
+
+Windows of one width lie around the summit of each peak (the midpoint where no summit is called). Published sets have
+no coordinates: their splits are drawn or published, and the filters that look at places pass every row.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bindgram.data.examples import COLUMNS, ExampleTable, canonical_sequences, skipped_examples
+from bindgram.data.filters import Counts, FilterContext, apply_filters, kept_counts
+from bindgram.data.published import published_examples
+from bindgram.data.splits import Split
+from bindgram.errors import InputError
+from bindgram.genome.fasta import Genome
+from bindgram.provenance import step_rng
+from bindgram.sequence.dna import encode, strings_of
+
+PUBLISHED_VALID_FRACTION = 0.1  # of the unique training sequences of a published set, which come without validation
+
+
+@dataclass(frozen=True)
+class PositivesPlan:
+    """How the positives of one experiment are made.
+
+    `width` in bp; `strongest` None keeps all; `filters` in order; `minimum` positives for each split; `seed` is that of
+    the configuration.
+    """
+
+    experiment: str
+    width: int
+    strongest: int | None
+    filters: tuple[str, ...]
+    minimum: Mapping[str, int]
+    seed: int
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """Return the generator of one draw, independent of all others."""
+        return step_rng(self.seed, "positives", self.experiment, purpose)
+
+
+def genomic_positives(
+    plan: PositivesPlan,
+    peaks: pd.DataFrame,
+    genome: Genome,
+    split: Split,
+    blacklist: pd.DataFrame | None,
+    provenance: Mapping[str, Any],
+) -> tuple[ExampleTable, Counts]:
+    """Make the positives of a peak table (`read_assembly_peaks`): examples, and the rows of the filter table.
+
+    Raises
+    ------
+    InputError : a filter is unknown.
+    """
+    windows = summit_windows(peaks, plan.width, genome.chrom_sizes)
+    frame = _placed_examples(plan, windows, genome, split)
+    frame, counts = apply_filters(frame, plan.filters, FilterContext(blacklist))
+    counts = [("n_input", len(peaks)), ("off_chromosome_end", len(peaks) - len(windows)), *counts]
+    return _finish(plan, "" if len(peaks) else "no peaks in file", frame, counts, provenance)
+
+
+def published_positives(
+    plan: PositivesPlan, training: pd.DataFrame, test: pd.DataFrame, provenance: Mapping[str, Any]
+) -> tuple[ExampleTable, Counts]:
+    """Make the positives of a published set from its two tables (`read_published`).
+
+    Rows that are not bound count as ``not_bound``: the battery takes those of the test file as published negatives.
+
+    Raises
+    ------
+    InputError : the sequences of the two tables differ in length.
+    """
+    lengths = {name: set(table["sequence"].str.len()) for name, table in (("training", training), ("test", test))}
+    if len(lengths["training"] | lengths["test"]) > 1:
+        raise InputError(f"{plan.experiment}: training and test sequences differ in length (bp): {lengths}")
+    reason = "" if len(training) + len(test) else "no sequences in file"
+    splits = draw_validation(training["sequence"], plan.rng("validation"))
+    rows = [published_examples(plan.experiment, training, splits), published_examples(plan.experiment, test, "test")]
+    everything = pd.concat(rows, ignore_index=True).assign(strength=np.nan)
+    bound = everything[everything["label"] == 1]
+    frame, counts = apply_filters(bound, plan.filters, FilterContext())
+    counts = [("n_input", len(everything)), ("not_bound", len(everything) - len(bound)), *counts]
+    return _finish(plan, reason, frame, counts, provenance)
+
+
+def summit_windows(peaks: pd.DataFrame, width: int, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
+    """Cut one window of `width` bp around the summit (or midpoint) of every peak.
+
+    Returns
+    -------
+    `peaks` with the `start` and `end` of the windows, in input order. A window that leaves its chromosome is dropped,
+    never clipped, because the models need equal lengths.
+
+    References
+    ----------
+    narrowPeak column 10: https://genome.ucsc.edu/FAQ/FAQformat.html#format12
+    """
+    middle = (peaks["start"] + peaks["end"]) // 2
+    centre = (peaks["start"] + peaks["summit"]).where(peaks["summit"] >= 0, middle)
+    windows = peaks.assign(start=centre - width // 2, end=centre - width // 2 + width)
+    leaves = (windows["start"] < 0) | (windows["end"] > windows["chrom"].map(dict(chrom_sizes)))
+    return windows[~leaves]
+
+
+def _placed_examples(plan: PositivesPlan, windows: pd.DataFrame, genome: Genome, split: Split) -> pd.DataFrame:
+    """Windows as examples of kind peak, with `strength` beside; `split` is "" outside of the blocks."""
+    chroms, starts, ends = (windows[column].to_numpy() for column in ("chrom", "start", "end"))
+    places = windows["chrom"] + ":" + windows["start"].astype(str) + "-" + windows["end"].astype(str)
+    frame = windows.assign(
+        example_id=plan.experiment + ":" + places,
+        strand=".",
+        label=np.int8(1),
+        kind="peak",
+        parent_id=None,
+        split=split.assign(chroms, starts, ends),
+        sequence=_sequences(genome, chroms, starts, plan.width),
+    )
+    return frame[[*COLUMNS, "strength"]]
+
+
+def _sequences(genome: Genome, chroms: np.ndarray, starts: np.ndarray, width: int) -> np.ndarray:
+    """Upper-case texts of the windows, ambiguous bases as N; all N on a contig that the FASTA leaves out."""
+    here = np.isin(chroms.astype(object), list(genome.chrom_sizes))
+    texts = np.full(len(chroms), "N" * width, object)
+    if here.any():
+        texts[here] = strings_of(encode(genome.windows(chroms[here], starts[here], width)))
+    return texts
+
+
+def draw_validation(sequences: pd.Series, rng: np.random.Generator) -> np.ndarray:
+    """Draw a tenth of the unique sequences for validation, whatever their order: (N,) "train" or "valid".
+
+    Equal sequences, and the two strands of one, come into the same split.
+    """
+    canonical = canonical_sequences(sequences)
+    unique = np.unique(canonical.to_numpy(object))
+    chosen = rng.permutation(len(unique))[: round(PUBLISHED_VALID_FRACTION * len(unique))]
+    return np.where(canonical.isin(list(unique[chosen])), "valid", "train")
+
+
+def keep_strongest(frame: pd.DataFrame, n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, tuple[str, int]]:
+    """Keep the `n` rows of highest `strength`, in input order, and count the others.
+
+    Equal strengths are ordered by a hash of the id, so that ties favour no chromosome; rows without strength come last.
+    Where strengths tell nothing (none, or all equal) the rows are drawn at random, and counted as ``random_n``.
+    """
+    n_gone = max(0, len(frame) - n)
+    if frame["strength"].nunique() < 2:
+        rows = np.sort(rng.permutation(len(frame))[:n])
+        return frame.iloc[rows], ("random_n", n_gone)
+    tie = [hashlib.sha256(name.encode()).digest() for name in frame["example_id"]]
+    ranked = pd.DataFrame({"strength": frame["strength"].to_numpy(), "tie": tie}).sort_values(
+        ["strength", "tie"], ascending=[False, True]
+    )
+    return frame.iloc[np.sort(ranked.index[:n])], ("beyond_strongest_n", n_gone)
+
+
+def _finish(
+    plan: PositivesPlan, reason: str, frame: pd.DataFrame, counts: Counts, provenance: Mapping[str, Any]
+) -> tuple[ExampleTable, Counts]:
+    if plan.strongest is not None:
+        frame, count = keep_strongest(frame, plan.strongest, plan.rng("strongest"))
+        counts = [*counts, count]
+    counts = [*counts, *kept_counts(frame)]
+    reason = reason or _shortage(frame, plan.minimum)
+    if reason:
+        return skipped_examples(reason, provenance), counts
+    return ExampleTable(frame[list(COLUMNS)].reset_index(drop=True), provenance=provenance), counts
+
+
+def _shortage(frame: pd.DataFrame, minimum: Mapping[str, int]) -> str:
+    n_kept = {split: int((frame["split"] == split).sum()) for split in minimum}
+    return "; ".join(
+        f"{split}: {n} positives, fewer than the minimum of {minimum[split]}"
+        for split, n in n_kept.items()
+        if n < minimum[split]
+    )

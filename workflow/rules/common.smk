@@ -2,7 +2,7 @@
 
 The configuration and everything it names are read and checked once, here; the rules ask these functions only.
 
-A rule keeps its values in one parameter, the mapping `settings`: Snakemake compares parameters as a set of values
+The values of a rule form one parameter, the mapping `settings`. Snakemake compares parameters as a set of values
 without their names, so that two numbers that swap places, or one that becomes equal to another, would not be noticed.
 """
 
@@ -240,6 +240,11 @@ def model_settings(name):
     if lm := PROJECT.models[name].language_model:
         settings["language_model"] = language_model_settings(lm, "vocabulary", "encoder")
     return settings
+
+
+def classifier_folder(wildcards):
+    """Bundle of a classifier."""
+    return TRAIN_LOG.rpartition("/")[0].format(**wildcards)
 
 
 def corpus_input(wildcards):

@@ -3,7 +3,7 @@
 
 rule predict_scores:
     input:
-        bundle=bundle("results/models/{model}/{split}/{experiment}/{scheme}/s{seed}"),
+        bundle=lambda wildcards: bundle(classifier_folder(wildcards)),
         test_sets=battery_input,
     output:
         predictions="results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet",
@@ -20,10 +20,7 @@ rule predict_scores:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        folder=lambda wildcards: (
-            f"results/models/{wildcards.model}/{wildcards.split}/{wildcards.experiment}/{wildcards.scheme}"
-            f"/s{wildcards.seed}"
-        ),
+        folder=classifier_folder,
         test_sets=test_set_options,
         settings=dict(device=CONFIG.device, revision=REVISIONS["predict"]),
     shell:

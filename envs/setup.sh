@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Make or update the virtual environment of this checkout: `make setup`. Safe to run again.
+# Usage: envs/setup.sh PYTHON VENV
+set -euo pipefail
+
+python=$1
+venv=$2
+
+say() { echo "setup: $*"; }
+fail() {
+    echo "setup: ERROR: $*" >&2
+    exit 1
+}
+
+# Installs Debian or Ubuntu packages where this user may; returns 1 where not.
+apt_install() {
+    command -v apt-get >/dev/null || return 1
+    local sudo=()
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo -n true 2>/dev/null || return 1
+        sudo=(sudo -n)
+    fi
+    say "installing $* with apt"
+    "${sudo[@]}" apt-get update -qq &&
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Installs conda packages into the virtual environment's folder; returns 1 where there is no conda.
+conda_install() {
+    local conda
+    conda=$(command -v mamba || command -v micromamba || command -v conda) || return 1
+    say "installing $* with $(basename "$conda")"
+    "$conda" create --yes --quiet --prefix "$venv/conda" --channel conda-forge --channel bioconda "$@"
+}
+
+command -v "$python" >/dev/null || fail "$python not found; install Python 3.11 or newer, or: make PYTHON=/path/to/python"
+version=$("$python" -c 'import platform; print(platform.python_version())')
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "$python is Python $version; bindgram needs 3.11 or newer. Choose another: make PYTHON=python3.12"
+
+if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    say "creating $venv with Python $version"
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv ||
+        fail "Python's venv module is missing and may not be installed here; ask for: apt-get install python3-venv"
+    "$python" -m venv "$venv"
+fi
+
+missing=()
+for tool in bedtools samtools; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    apt_install "${missing[@]}" || conda_install "${missing[@]}" ||
+        fail "${missing[*]} not found and may not be installed here; ask for: apt-get install ${missing[*]}, or install conda"
+fi
+for tool in bedtools samtools; do
+    command -v "$tool" >/dev/null || fail "$tool was installed but is not on the PATH; see the lines above"
+done
+
+# torch first and pinned: the same line takes the CPU build where only that is offered and PyPI's CUDA build elsewhere.
+say "installing torch (the largest download)"
+"$venv/bin/python" -m pip install --quiet torch==2.13.0 --constraint constraints.txt
+say "installing bindgram and its packages, pinned by constraints.txt"
+"$venv/bin/python" -m pip install --quiet --editable '.[workflow,dev]' --constraint constraints.txt
+"$venv/bin/python" -m pip check >/dev/null || fail "packages do not fit together: $venv/bin/python -m pip check"
+say "done"

@@ -1,0 +1,31 @@
+"""``bindgram check``: read the configuration and everything it names, and say what is wrong."""
+
+from pathlib import Path
+
+import click
+
+from bindgram.cli.options import ExistingFile
+from bindgram.settings import load_project
+from bindgram.settings.base import read_yaml
+from bindgram.settings.config import merge
+
+
+@click.command()
+@click.option(
+    "--configfile",
+    "configfiles",
+    type=ExistingFile,
+    required=True,
+    multiple=True,
+    help="Configuration (YAML); repeat to merge later files over earlier ones, as Snakemake does.",
+)
+def check(configfiles: tuple[Path, ...]) -> None:
+    """Report every problem of a configuration at once; run it where the workflow runs."""
+    config: dict[str, object] = {}
+    for path in configfiles:
+        config = merge(config, read_yaml(path))
+    project = load_project(config)
+    click.echo(
+        f"OK: {len(project.selected)} of {len(project.experiments)} experiments, models {', '.join(project.models)}, "
+        f"split {project.config.split}"
+    )

@@ -5,12 +5,16 @@ import sys
 import click
 
 from bindgram.cli.baseline import baseline
+from bindgram.cli.battery import battery
+from bindgram.cli.check import check
 from bindgram.cli.collect import collect
 from bindgram.cli.evaluate import evaluate
 from bindgram.cli.fetch import fetch
 from bindgram.cli.index import index
+from bindgram.cli.negatives import negatives
 from bindgram.cli.plot import plot
 from bindgram.cli.report import report
+from bindgram.cli.tokenize import tokenize
 from bindgram.errors import InputError
 
 
@@ -22,12 +26,16 @@ def cli() -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     baseline,
+    battery,
+    check,
     collect,
     evaluate,
     fetch,
     index,
+    negatives,
     plot,
     report,
+    tokenize,
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -22,7 +22,9 @@ def index(genome: Path, record: Path, fai: Path, chrom_sizes: Path, revision: in
     """
     from bindgram.genome.assembly import write_index
 
-    known = json.loads(record.read_text(encoding="utf-8"))
-    if "n_bp" not in known or "n_sequences" not in known:
-        raise InputError(f"{record}: not the record of a FASTA; bindgram fetch --kind fasta writes it")
-    write_index(genome, fai, chrom_sizes, n_sequences=known["n_sequences"], n_bp=known["n_bp"])
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+        n_sequences, n_bp = known["n_sequences"], known["n_bp"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{record}: not the record of a FASTA; bindgram fetch --kind fasta writes it") from None
+    write_index(genome, fai, chrom_sizes, n_sequences, n_bp)

@@ -193,10 +193,17 @@ def _ftp_transfer(url: str, part: Path, timeout_s: float) -> None:
             chunks = iter(lambda: response.read(_CHUNK_BYTES), b"")
             _save(_network_errors(chunks), part, 0, int(total) if total.isdigit() else None)
     except urllib.error.URLError as error:
-        causes = (error.reason, error.__context__, error.__cause__)
-        if any(isinstance(cause, ftplib.error_perm) for cause in causes):
-            raise InputError(f"{error.reason}; check the address in the sheet") from None
+        for cause in _causes(error):
+            if isinstance(cause, ftplib.error_perm) and str(cause).startswith("55"):  # 530 is often "too many users"
+                raise InputError(f"FTP {cause}; check the address in the sheet") from None
         raise _TransferError(_short(error)) from None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those it came from; urllib wraps what the FTP server said more than once."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _network_errors(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -147,7 +147,8 @@ class Genome:
         bases = np.empty((len(starts), width), np.uint8)
         rows_per_chunk = max(1, _CELLS_PER_CHUNK // width)
         order = np.argsort(codes, kind="stable")
-        for name, rows in zip(names, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True):
+        rows_of = np.split(order, np.cumsum(np.bincount(codes))[:-1])[: len(names)]  # one empty piece if no windows
+        for name, rows in zip(names, rows_of, strict=True):
             self._check_windows(name, starts[rows], width)
             for begin in range(0, len(rows), rows_per_chunk):
                 chunk = rows[begin : begin + rows_per_chunk]

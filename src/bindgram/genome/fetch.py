@@ -22,6 +22,7 @@ from bindgram.genome.download import InterruptedDownload, Patience, discard_part
 from bindgram.genome.regions import (
     GZIP_MAGIC,
     looks_like_html,
+    open_maybe_gzip,
     parse_region,
     read_chrom_sizes,
     region_lines,
@@ -102,10 +103,10 @@ def _verify(raw: Path, checksum: str | None) -> dict[str, Any]:
     """Hash the file as published and refuse a web page, a cut bgzip, or a wrong checksum."""
     if not raw.is_file():
         raise InputError("no such file")
+    if looks_like_html(_unpacked_start(raw).decode("utf-8", "replace")):
+        raise InputError("it is a web page (HTML), most likely of an error; open the address in a browser")
     with raw.open("rb") as handle:
-        start = handle.read(512)
-        if looks_like_html(start.decode("latin-1")):
-            raise InputError("it is a web page (HTML), most likely of an error; open the address in a browser")
+        start = handle.read(len(_BGZF_END))
         n_bytes = handle.seek(0, 2)
         if start.startswith(_BGZF_START) and start[12:14] == b"BC":
             handle.seek(max(0, n_bytes - len(_BGZF_END)))
@@ -116,6 +117,14 @@ def _verify(raw: Path, checksum: str | None) -> dict[str, Any]:
     if checksum is not None:
         _compare(raw, checksum, sha256)
     return {"sha256": sha256, "n_bytes": n_bytes, "checksum_verified": checksum is not None}
+
+
+def _unpacked_start(raw: Path) -> bytes:
+    try:
+        with open_maybe_gzip(raw) as handle:
+            return handle.read(512)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return b""  # whoever unpacks it whole says what is wrong
 
 
 def _compare(raw: Path, checksum: str, sha256: str) -> None:

@@ -1,0 +1,183 @@
+import gzip
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bindgram.errors import InputError
+from bindgram.genome.regions import (
+    extend,
+    make_regions,
+    merge,
+    overlaps,
+    read_bed3,
+    read_chrom_sizes,
+    region_lines,
+    subtract,
+    text_lines,
+    write_chrom_sizes,
+)
+
+BED = b"# made by hand\nbrowser position chr1\ntrack name=x\nchr1\t5\t10\tname\n\nchr2 0 3\n"
+ROWS = [["chr1", 5, 10], ["chr2", 0, 3]]
+
+region = st.builds(
+    lambda chrom, start, width: (chrom, start, start + width),
+    st.sampled_from(["b", "a"]), st.integers(0, 30), st.integers(1, 10),
+)  # fmt: skip
+tables = st.lists(region, max_size=8).map(make_regions)
+
+
+def positions(rows: pd.DataFrame) -> set[tuple[str, int]]:
+    return {(row.chrom, p) for row in rows.itertuples() for p in range(row.start, row.end)}
+
+
+def written(tmp_path, content: bytes, name="regions.bed"):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [BED, BED.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + BED, gzip.compress(BED), gzip.compress(BED) * 1, BED.rstrip()],
+    ids=["plain", "windows", "byte order mark", "gzip", "gzip member", "no last line end"],
+)
+def test_bed_is_read_whatever_its_wrapping(tmp_path, content):
+    regions = read_bed3(written(tmp_path, content))
+    assert regions.to_numpy().tolist() == ROWS
+    assert [str(kind) for kind in regions.dtypes[1:]] == ["int64", "int64"]
+
+
+def test_windows_byte_order_mark_before_a_region_is_no_part_of_its_chromosome(tmp_path):
+    assert read_bed3(written(tmp_path, b"\xef\xbb\xbfchr1\t1\t2\r\n")).to_numpy().tolist() == [["chr1", 1, 2]]
+
+
+def test_members_of_a_gzip_file_are_read_one_after_another(tmp_path):
+    two = gzip.compress(b"chr1\t1\t2\n") + gzip.compress(b"chr1\t3\t4\n")
+    assert read_bed3(written(tmp_path, two)).to_numpy().tolist() == [["chr1", 1, 2], ["chr1", 3, 4]]
+
+
+def test_empty_bed_has_typed_columns(tmp_path):
+    regions = read_bed3(written(tmp_path, b"# nothing\n"))
+    assert list(regions.columns) == ["chrom", "start", "end"]
+    assert len(regions) == 0
+    assert regions["start"].dtype == "int64"
+
+
+def test_tab_separated_cells_may_hold_spaces(tmp_path):
+    lines = list(region_lines(written(tmp_path, b"chr1\t1\t2\tHigh Signal Region\n")))
+    assert lines == [(1, ["chr1", "1", "2", "High Signal Region"])]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"chr1\t9\t5", "end 5 is not after start 9"),
+        (b"chr1\t5\t5", "end 5 is not after start 5"),
+        (b"chr1\t-1\t5", "start '-1' is not a whole number"),
+        (b"chr1\t1.5\t5", "start '1.5' is not a whole number"),
+        (b"chrom\tstart\tend", "delete a header line or put # before it"),
+        (b"chr1\t1", "2 column"),
+        (b"\t1\t2", "chromosome .column 1. is empty"),
+    ],
+)
+def test_wrong_line_is_named_by_file_and_number(tmp_path, line, said):
+    path = written(tmp_path, b"track x\nchr1\t1\t2\n" + line + b"\n")
+    with pytest.raises(InputError, match=f"regions.bed:3: .*{said}"):
+        read_bed3(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(BED * 50)[:-9], "truncated or damaged gzip"),
+        (gzip.compress(BED)[:-1], "truncated or damaged gzip"),
+        (gzip.compress(BED)[:15] + b"\xff\xff\xff" + gzip.compress(BED)[18:], "truncated or damaged gzip"),
+        (b"\n<!DOCTYPE html><html>\n", "a web page"),
+        (gzip.compress(b"<HTML>\n"), "a web page"),
+        (b"chr1\t1\t2\nchr\xe9\t1\t2\n", "not UTF-8 text"),
+        (b"chr1\t1\t2\nch\x00r1\t1\t2\n", "bed:2: not a text file"),
+        ("chr1\t1\t2\n".encode("utf-16"), "not UTF-8 text"),
+    ],
+)
+def test_file_that_is_no_text_is_refused_by_name(tmp_path, content, said):
+    with pytest.raises(InputError, match=rf"regions\.bed.*{said}|regions\.{said}"):
+        list(text_lines(written(tmp_path, content)))
+
+
+def test_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(InputError, match=r"no\.bed: no such file"):
+        list(text_lines(tmp_path / "no.bed"))
+
+
+def test_every_line_is_counted_so_that_numbers_are_those_of_an_editor(tmp_path):
+    assert list(text_lines(written(tmp_path, b"a\r\n\r\n#b\nc"))) == ["a", "", "#b", "c"]
+
+
+def test_chromosome_sizes_survive_writing_in_order(tmp_path):
+    sizes = {"chr2": 5, "chr10": 7, "chr1": 1}
+    write_chrom_sizes(tmp_path / "s", sizes)
+    assert list(read_chrom_sizes(tmp_path / "s").items()) == list(sizes.items())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"chr1\t5\nchr1\t6\n", ":2: 'chr1' is listed twice"),
+        (b"chr1\t0\n", ":1: length of 'chr1' is 0"),
+        (b"chr1\n", ":1: .*no length"),
+        (b"chr1\tlong\n", ":1: length 'long' is not a whole number"),
+        (b"# none\n", "no chromosome"),
+    ],
+)
+def test_wrong_chromosome_sizes_are_refused(tmp_path, content, said):
+    with pytest.raises(InputError, match=said):
+        read_chrom_sizes(written(tmp_path, content))
+
+
+def test_touching_regions_do_not_overlap_but_merge():
+    left, right = make_regions([("a", 0, 5)]), make_regions([("a", 5, 9)])
+    assert overlaps(left, right).tolist() == [False]
+    assert merge(pd.concat([right, left])).to_numpy().tolist() == [["a", 0, 9]]
+
+
+def test_subtracting_a_middle_leaves_both_sides_in_input_order():
+    rest = subtract(make_regions([("b", 0, 10), ("a", 0, 4), ("a", 2, 8)]), make_regions([("b", 3, 5), ("a", 0, 4)]))
+    assert rest.to_numpy().tolist() == [["b", 0, 3], ["b", 5, 10], ["a", 4, 8]]
+
+
+@given(tables, tables)
+def test_overlap_is_sharing_a_position(regions, others):
+    theirs = positions(others)
+    expected = [bool(positions(regions.iloc[[i]]) & theirs) for i in range(len(regions))]
+    assert overlaps(regions, others).tolist() == expected
+
+
+@given(tables)
+def test_merged_regions_cover_the_same_positions_with_gaps_between(regions):
+    merged = merge(regions)
+    assert positions(merged) == positions(regions)
+    pairs = zip(merged.iloc[:-1].itertuples(), merged.iloc[1:].itertuples(), strict=True)
+    assert all((a.chrom, a.end) < (b.chrom, b.start) for a, b in pairs)
+
+
+@given(tables, tables)
+def test_subtraction_keeps_of_each_region_what_no_other_covers(regions, others):
+    pieces = subtract(regions, others)
+    assert positions(pieces) == positions(regions) - positions(others)
+    assert (pieces["start"] < pieces["end"]).all()
+    assert sum(pieces["end"] - pieces["start"]) == sum(
+        len(positions(regions.iloc[[i]]) - positions(others)) for i in range(len(regions))
+    )
+
+
+def test_extended_region_stops_at_the_chromosome_ends_and_keeps_its_columns():
+    table = make_regions([("a", 3, 5), ("a", 90, 95)]).assign(name=["x", "y"])
+    assert extend(table, 10, {"a": 100}).to_numpy().tolist() == [["a", 0, 15, "x"], ["a", 80, 100, "y"]]
+
+
+def test_extending_on_an_unknown_chromosome_is_refused():
+    with pytest.raises(InputError, match="unknown chromosome 'z'"):
+        extend(make_regions([("z", 3, 5)]), 10, {"a": 100})

@@ -104,7 +104,8 @@ def summit_windows(peaks: pd.DataFrame, width: int, chrom_sizes: Mapping[str, in
     middle = (peaks["start"] + peaks["end"]) // 2
     centre = (peaks["start"] + peaks["summit"]).where(peaks["summit"] >= 0, middle)
     windows = peaks.assign(start=centre - width // 2, end=centre - width // 2 + width)
-    leaves = (windows["start"] < 0) | (windows["end"] > windows["chrom"].map(dict(chrom_sizes)))
+    sizes = windows["chrom"].map(dict(chrom_sizes)).astype("float64")  # NaN on a contig that the FASTA leaves out
+    leaves = (windows["start"] < 0) | (windows["end"] > sizes)
     return windows[~leaves]
 
 

@@ -101,7 +101,7 @@ def test_file_without_peaks_gives_an_empty_table(tmp_path, text, format):
         ("bed", "chr1\t1\t100\tname\thigh\n", r"peaks.txt:1: score 'high' is not a finite number"),
         ("broadPeak", BROAD.replace("12.5", "inf"), r"signalValue 'inf' is not a finite number"),
         ("broadPeak", BROAD.replace("12.5", "nan"), r"signalValue 'nan' is not a finite number"),
-        ("narrowPeak", NARROW.replace("\t30\n", "\t300\n"), r"summit 300 lies outside the peak of 300 bp"),
+        ("narrowPeak", NARROW.replace("\t30\n", "\t301\n"), r"summit 301 lies outside the peak of 300 bp"),
         ("narrowPeak", NARROW.replace("\t30\n", "\t-2\n"), r"summit -2 lies outside the peak"),
         ("narrowPeak", NARROW.replace("\t30\n", "\t30.5\n"), r"summit \(column 10\) '30.5' is not a whole number"),
         ("narrowPeak", NARROW.replace("\t30\n", "\t--1\n"), r"summit \(column 10\) '--1' is not a whole number"),
@@ -113,8 +113,10 @@ def test_bad_lines_are_refused_with_file_and_line(tmp_path, format, text, messag
         read_peaks(write(tmp_path, text), format)
 
 
-def test_last_base_of_the_peak_may_be_the_summit(tmp_path):
-    assert rows(write(tmp_path, NARROW.replace("\t30\n", "\t299\n")), "narrowPeak")[0][3] == 299
+@pytest.mark.parametrize("summit", [299, 300])
+def test_summit_may_be_the_last_base_or_just_behind_it_as_in_encode_files(tmp_path, summit):
+    text = NARROW.replace("\t30\n", f"\t{summit}\n")
+    assert rows(write(tmp_path, text), "narrowPeak")[0][3] == summit
 
 
 def test_missing_file_is_named(tmp_path):

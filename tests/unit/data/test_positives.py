@@ -1,0 +1,458 @@
+import gzip
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bindgram.data.examples import ExampleTable, check_examples, write_examples
+from bindgram.data.peaks import read_assembly_peaks
+from bindgram.data.positives import (
+    PositivesPlan,
+    draw_validation,
+    genomic_positives,
+    keep_strongest,
+    published_positives,
+    summit_windows,
+)
+from bindgram.data.splits import Split
+from bindgram.errors import InputError, LeakageError
+from bindgram.genome.fasta import Genome
+from bindgram.genome.regions import read_bed3
+from bindgram.provenance import step_rng
+
+ALL = ("split", "blacklist", "ambiguous", "duplicate")
+ONE_EACH = {"train": 1, "valid": 1, "test": 1}
+HG19 = Path(__file__).resolve().parents[4] / "shared/data/hg19_chr20_chr22"
+
+
+def plan(**changes) -> PositivesPlan:
+    values = {"experiment": "E", "width": 10, "strongest": None, "filters": ALL, "minimum": ONE_EACH, "seed": 1}
+    return PositivesPlan(**(values | changes))
+
+
+def peak_table(*rows: tuple) -> pd.DataFrame:
+    """Rows (chrom, start, end, summit, strength); strength may be left out."""
+    rows = [(*row, np.nan)[:5] for row in rows]
+    frame = pd.DataFrame(rows, columns=["chrom", "start", "end", "summit", "strength"])
+    return frame.astype({"chrom": "str", "start": "int64", "end": "int64", "summit": "int64", "strength": "float64"})
+
+
+@pytest.fixture(scope="module")
+def genome(tmp_path_factory):
+    """chr1: 1,000 random bases, N at 50-60, lower case 100-200, 300-400 repeated at 800-900; chr2: 30 bases."""
+    bases = np.random.default_rng(0).choice(list("ACGT"), 1000)
+    bases[50:60] = "N"
+    bases[800:900] = bases[300:400]
+    text = "".join(bases)
+    text = text[:100] + text[100:200].lower() + text[200:]
+    path = tmp_path_factory.mktemp("genome") / "genome.fa"
+    lines = [text[i : i + 60] for i in range(0, 1000, 60)]
+    path.write_text(">chr1\n" + "\n".join(lines) + "\n>chr2\n" + "ACGT" * 7 + "AC\n")
+    import pysam
+
+    pysam.faidx(str(path))
+    with Genome.open(path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def split() -> Split:
+    """chr1: train 0-500, valid 500-700, test 700-1000."""
+    blocks = [("chr1", 0, 500, "train", "a"), ("chr1", 500, 700, "valid", "b"), ("chr1", 700, 1000, "test", "c")]
+    return Split(pd.DataFrame(blocks, columns=["chrom", "start", "end", "split", "name"]))
+
+
+def run(genome, split, peaks, blacklist=None, **changes) -> tuple[ExampleTable, dict[str, int]]:
+    table, counts = genomic_positives(plan(**changes), peaks, genome, split, blacklist, {})
+    return table, dict(counts)
+
+
+ONE_IN_EACH_SPLIT = [("chr1", 200, 300, -1), ("chr1", 600, 640, 5), ("chr1", 700, 800, -1)]
+
+
+# windows
+
+
+def test_window_is_centred_on_the_summit_not_on_the_midpoint():
+    windows = summit_windows(peak_table(("chr1", 100, 400, 30)), 20, {"chr1": 1000})
+    assert windows[["chrom", "start", "end"]].to_numpy().tolist() == [["chr1", 120, 140]]
+
+
+def test_midpoint_is_used_where_no_summit_is_called():
+    windows = summit_windows(peak_table(("chr1", 100, 401, -1)), 20, {"chr1": 1000})
+    assert windows[["start", "end"]].to_numpy().tolist() == [[240, 260]]
+
+
+def test_odd_width_has_the_summit_in_its_middle():
+    windows = summit_windows(peak_table(("chr1", 100, 400, 0)), 5, {"chr1": 1000})
+    assert windows[["start", "end"]].to_numpy().tolist() == [[98, 103]]
+
+
+def test_window_that_leaves_its_chromosome_is_dropped_not_clipped():
+    peaks = peak_table(("chr1", 0, 9, -1), ("chr1", 5, 6, -1), ("chr1", 95, 96, -1), ("chr1", 96, 97, -1))
+    windows = summit_windows(peaks, 10, {"chr1": 100})
+    assert windows[["start", "end"]].to_numpy().tolist() == [[0, 10], [90, 100]]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 990), st.integers(1, 40), st.integers(-1, 39)), max_size=20), st.integers(1, 300)
+)
+def test_every_window_has_the_width_and_lies_on_its_chromosome(rows, width):
+    peaks = peak_table(*(("chr1", start, start + length, min(summit, length - 1)) for start, length, summit in rows))
+    windows = summit_windows(peaks, width, {"chr1": 1000})
+    assert ((windows["end"] - windows["start"]) == width).all()
+    assert (windows["start"] >= 0).all()
+    assert (windows["end"] <= 1000).all()
+    for index in windows.index:
+        peak = peaks.loc[index]
+        centre = peak["start"] + peak["summit"] if peak["summit"] >= 0 else (peak["start"] + peak["end"]) // 2
+        assert windows["start"][index] <= centre < windows["end"][index]
+    if width <= 40:
+        assert len(windows) >= sum(40 <= start <= 900 for start, _, _ in rows)
+
+
+# peaks to examples
+
+
+def test_rows_are_label_one_peaks_with_upper_case_sequences(genome, split):
+    table, counts = run(genome, split, peak_table(("chr1", 140, 160, 7), *ONE_IN_EACH_SPLIT))
+    assert table.status == "ok"
+    first = table.frame.iloc[0].to_dict()
+    expected = genome.fetch("chr1", 142, 152).tobytes().decode()
+    assert expected.islower()
+    assert first == {
+        "example_id": "E:chr1:142-152",
+        "chrom": "chr1",
+        "start": 142,
+        "end": 152,
+        "strand": ".",
+        "label": 1,
+        "kind": "peak",
+        "parent_id": None,
+        "split": "train",
+        "sequence": expected.upper(),
+    }
+    assert table.frame["split"].tolist() == ["train", "train", "valid", "test"]
+    assert counts["n_kept"] == 4
+
+
+def test_each_reason_is_counted_and_rows_add_up(genome, split):
+    peaks = peak_table(
+        ("chr1", 0, 4, -1),  # off the start
+        ("chr2", 27, 29, -1),  # off the end
+        ("chr2", 10, 20, -1),  # chromosome outside of the split
+        ("chr1", 490, 510, -1),  # across two blocks
+        ("chrUn_KI270302v1", 100, 120, -1),  # contig that the FASTA leaves out
+        ("chr1", 200, 210, -1),  # blacklisted
+        ("chr1", 45, 55, -1),  # N
+        ("chr1", 320, 330, -1),  # same sequence as the test window below
+        ("chr1", 820, 830, -1),
+        ("chr1", 820, 830, -1),  # identical window
+        *ONE_IN_EACH_SPLIT,
+    )
+    blacklist = pd.DataFrame({"chrom": ["chr1", "chr9"], "start": [209, 0], "end": [220, 9]})
+    table, counts = run(genome, split, peaks, blacklist)
+    assert counts == {
+        "n_input": 13,
+        "off_chromosome_end": 2,
+        "outside_split": 3,
+        "blacklist": 1,
+        "ambiguous": 1,
+        "duplicate": 2,
+        "n_kept": 4,
+        "n_kept_train": 1,
+        "n_kept_valid": 1,
+        "n_kept_test": 2,
+    }
+    assert table.frame["start"].tolist() == [820, 245, 600, 745]
+    check_examples(table.frame)
+
+
+def test_reasons_stand_in_the_configured_order(genome, split):
+    counts = run(genome, split, peak_table(*ONE_IN_EACH_SPLIT), filters=("duplicate", "split"))[1]
+    assert list(counts)[:4] == ["n_input", "off_chromosome_end", "duplicate", "outside_split"]
+
+
+def test_unknown_filter_is_refused(genome, split):
+    with pytest.raises(InputError, match="unknown: blaclist"):
+        run(genome, split, peak_table(*ONE_IN_EACH_SPLIT), filters=("blaclist",))
+
+
+@pytest.mark.parametrize(
+    ("row", "filters", "message"),
+    [
+        (("chr1", 490, 510, -1), ("ambiguous", "duplicate"), "add the filter 'split'"),
+        (("chrUn_KI270302v1", 10, 50, -1), ("duplicate",), "add the filter 'split'"),
+        (("chr1", 700, 800, -1), ("split", "ambiguous"), "add the filter 'duplicate'"),
+    ],
+)
+def test_leaving_out_a_needed_filter_is_refused_on_write_with_the_remedy(
+    genome, split, tmp_path, row, filters, message
+):
+    table, _ = run(genome, split, peak_table(*ONE_IN_EACH_SPLIT, row), filters=filters)
+    with pytest.raises(LeakageError, match=message):
+        write_examples(tmp_path / "positives.parquet", table)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sequence_repeated_across_splits_without_the_duplicate_filter_is_refused_on_write(genome, split, tmp_path):
+    peaks = peak_table(("chr1", 320, 330, -1), ("chr1", 820, 830, -1), *ONE_IN_EACH_SPLIT)
+    table, _ = run(genome, split, peaks, filters=("split",))
+    with pytest.raises(LeakageError, match="add the filter 'duplicate'"):
+        write_examples(tmp_path / "positives.parquet", table)
+
+
+def test_ambiguous_sequences_are_stored_as_n_where_the_filter_is_left_out(genome, split, tmp_path):
+    peaks = peak_table(("chr1", 45, 55, -1), *ONE_IN_EACH_SPLIT)
+    table, counts = run(genome, split, peaks, filters=("split", "duplicate"))
+    assert table.frame["sequence"][0].endswith("NNNNN")
+    assert "ambiguous" not in counts
+    write_examples(tmp_path / "positives.parquet", table)
+
+
+# skips
+
+
+def test_empty_peak_file_is_a_skip_with_all_counts(genome, split):
+    table, counts = run(genome, split, peak_table())
+    assert (table.skipped, table.reason) == (True, "no peaks in file")
+    assert len(table.frame) == 0
+    assert counts["n_input"] == counts["n_kept"] == counts["duplicate"] == 0
+
+
+def test_too_few_positives_are_a_skip_that_names_every_short_split(genome, split):
+    minimum = {"train": 1, "valid": 2, "test": 5}
+    table, counts = run(genome, split, peak_table(*ONE_IN_EACH_SPLIT), minimum=minimum)
+    assert table.reason == (
+        "valid: 1 positives, fewer than the minimum of 2; test: 1 positives, fewer than the minimum of 5"
+    )
+    assert len(table.frame) == 0
+    assert counts["n_kept_train"] == 1
+
+
+def test_exactly_the_minimum_is_enough(genome, split):
+    assert not run(genome, split, peak_table(*ONE_IN_EACH_SPLIT))[0].skipped
+
+
+# strongest
+
+
+def strengths(*values: float, names: str = "abcdefgh") -> pd.DataFrame:
+    return pd.DataFrame({"example_id": list(names[: len(values)]), "strength": values})
+
+
+def test_strongest_are_kept_in_file_order():
+    kept, count = keep_strongest(strengths(5.0, 1.0, 9.0, 7.0), 2, step_rng(1))
+    assert kept["strength"].tolist() == [9.0, 7.0]
+    assert count == ("beyond_strongest_n", 2)
+
+
+def test_rows_without_strength_come_last():
+    kept, _ = keep_strongest(strengths(np.nan, 1.0, 9.0), 2, step_rng(1))
+    assert kept["strength"].tolist() == [1.0, 9.0]
+
+
+def test_ties_depend_on_the_ids_alone_and_not_on_file_order_or_seed():
+    frame = strengths(5.0, 5.0, 5.0, 5.0, 5.0, 9.0)
+    kept = keep_strongest(frame, 3, step_rng(1))[0]
+    again = keep_strongest(frame.iloc[::-1], 3, step_rng(2))[0]
+    assert set(kept["example_id"]) == set(again["example_id"])
+    assert "f" in set(kept["example_id"])
+
+
+def test_ties_favour_no_chromosome(genome):
+    frame = pd.DataFrame({"example_id": [f"E:chr{i // 100}:{i}-{i + 9}" for i in range(1000)], "strength": 5.0})
+    frame.loc[0, "strength"] = 9.0
+    kept = keep_strongest(frame, 500, step_rng(1))[0]
+    per_chrom = kept["example_id"].str.split(":").str[1].value_counts()
+    assert len(per_chrom) == 10
+    assert per_chrom.between(30, 70).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, 1000.0])
+def test_strengths_that_tell_nothing_make_it_a_seeded_random_choice(value):
+    frame = strengths(*[value] * 8)
+    kept, count = keep_strongest(frame, 4, step_rng(1))
+    assert count == ("random_n", 4)
+    assert kept["example_id"].is_monotonic_increasing
+    assert kept["example_id"].tolist() == keep_strongest(frame, 4, step_rng(1))[0]["example_id"].tolist()
+    choices = {tuple(keep_strongest(frame, 4, step_rng(seed))[0]["example_id"]) for seed in range(10)}
+    assert len(choices) > 1
+
+
+def test_fewer_rows_than_asked_are_all_kept():
+    kept, count = keep_strongest(strengths(1.0, 2.0), 5, step_rng(1))
+    assert len(kept) == 2
+    assert count == ("beyond_strongest_n", 0)
+
+
+def test_strongest_applies_to_what_the_filters_leave(genome, split):
+    peaks = peak_table(("chr2", 10, 20, -1, 99.0), ("chr1", 200, 300, -1, 2.0), ("chr1", 400, 410, -1, 1.0))
+    table, counts = run(genome, split, peaks, strongest=1, minimum={"train": 1})
+    assert table.frame["start"].tolist() == [245]
+    assert (counts["outside_split"], counts["beyond_strongest_n"], counts["n_kept"]) == (1, 1, 1)
+
+
+# chromosomes
+
+
+def write_bed(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "peaks.bed").write_text(text)
+    return tmp_path / "peaks.bed"
+
+
+def test_unknown_chromosome_is_refused_with_file_line_and_choices(tmp_path):
+    path = write_bed(tmp_path, "# x\nchr1\t1\t9\n20\t1\t9\n")
+    with pytest.raises(
+        InputError, match=r"peaks.bed:3: chromosome '20' is not in the assembly .* it has 2: chr1, chr20"
+    ):
+        read_assembly_peaks(path, "bed", {"chr1": 100, "chr20": 100})
+
+
+def test_peak_beyond_its_chromosome_is_of_another_assembly(tmp_path):
+    path = write_bed(tmp_path, "chr1\t100\t109\n")
+    with pytest.raises(
+        InputError, match=r"peaks.bed:1: peak chr1:100-109 lies beyond the end of chr1, which has 100 bp"
+    ):
+        read_assembly_peaks(path, "bed", {"chr1": 100})
+
+
+def test_peak_that_reaches_over_the_end_is_read(tmp_path):
+    assert len(read_assembly_peaks(write_bed(tmp_path, "chr1\t99\t109\n"), "bed", {"chr1": 100})) == 1
+
+
+@pytest.mark.parametrize("name", ["chrUn_gl000211", "chr1_KI270706v1_random", "chr19_KI270938v1_alt", "chr6_apd_hap1"])
+def test_contigs_beside_the_chromosomes_may_be_absent(tmp_path, name):
+    assert len(read_assembly_peaks(write_bed(tmp_path, f"{name}\t1\t9\n"), "bed", {"chr1": 100})) == 1
+
+
+# published sets
+
+
+def sequence_table(*rows: tuple) -> pd.DataFrame:
+    """Rows (sequence, label)."""
+    return pd.DataFrame(
+        {
+            "event_id": pd.Series([f"s{i}" for i in range(len(rows))], dtype="str"),
+            "sequence": pd.Series([row[0] for row in rows], dtype="str"),
+            "label": np.array([row[1] for row in rows], np.int8),
+        }
+    )
+
+
+def texts(n: int) -> list[str]:
+    return ["A" + "".join("ACGT"[i // 4**place % 4] for place in range(8)) + "C" for i in range(n)]
+
+
+def test_published_positives_come_from_both_files_and_unbound_rows_are_counted():
+    training = sequence_table(*((text, 1) for text in texts(40)))
+    test = sequence_table(("GGGGGGGGGG", 1), ("GGGGGGGGGA", 0))
+    table, counts = published_positives(plan(), training, test, {})
+    counts = dict(counts)
+    assert (counts["n_input"], counts["not_bound"], counts["n_kept_test"]) == (42, 1, 1)
+    assert counts["n_kept_valid"] == 4
+    assert counts["n_input"] == counts["n_kept"] + sum(counts[r] for r in ("not_bound", "ambiguous", "duplicate"))
+    assert table.frame["label"].eq(1).all()
+    assert table.frame["chrom"].isna().all()
+    check_examples(table.frame)
+
+
+def test_test_set_never_shrinks_because_of_training_sequences():
+    training = sequence_table(("AAAAAAAAAC", 1), ("AAAAAAAACC", 1), ("AAAAAAACCC", 1), ("AAAAAANCCC", 1))
+    test = sequence_table(("GTTTTTTTTT", 1), ("GGGGGGGGGA", 1))
+    table, counts = published_positives(plan(minimum={"test": 1}), training, test, {})
+    assert table.of_split("test")["sequence"].tolist() == ["GTTTTTTTTT", "GGGGGGGGGA"]
+    assert (dict(counts)["duplicate"], dict(counts)["ambiguous"]) == (1, 1)
+
+
+def test_equal_sequences_and_both_strands_come_into_one_split():
+    sequences = pd.Series(["AAAC", "GTTT", "AAAC", "AACC", "GGTT"] * 5, dtype="str")
+    for seed in range(20):
+        drawn = pd.Series(draw_validation(sequences, step_rng(seed)))
+        assert drawn.groupby([0, 0, 0, 1, 1] * 5).nunique().eq(1).all()
+
+
+def test_validation_draw_does_not_depend_on_file_order_but_on_the_seed():
+    sequences = pd.Series(texts(100), dtype="str")
+    drawn = draw_validation(sequences, step_rng(1))
+    assert (drawn == "valid").sum() == 10
+    assert (draw_validation(sequences.iloc[::-1], step_rng(1))[::-1] == drawn).all()
+    assert (draw_validation(sequences, step_rng(2)) != drawn).any()
+
+
+def test_lengths_that_differ_between_the_files_are_refused():
+    with pytest.raises(InputError, match="training and test sequences differ in length"):
+        published_positives(plan(), sequence_table(("ACGT", 1)), sequence_table(("ACG", 1)), {})
+
+
+def test_published_set_without_sequences_is_skipped():
+    table, counts = published_positives(plan(), sequence_table(), sequence_table(), {})
+    assert table.reason == "no sequences in file"
+    assert dict(counts)["n_input"] == 0
+
+
+# real data, against tools that share no code with ours
+
+
+def _bedtools(*arguments: str) -> list[str]:
+    return subprocess.run(["bedtools", *arguments], check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.mark.realdata
+@pytest.mark.skipif(not HG19.is_dir(), reason="needs ../shared/data/hg19_chr20_chr22")
+@pytest.mark.skipif(shutil.which("bedtools") is None, reason="needs bedtools")
+def test_dream_positives_equal_those_of_bedtools_and_pyfaidx(tmp_path):
+    import pyfaidx
+
+    peaks_gz, width, size = HG19 / "peaks_dream/CTCF.K562.narrowPeak.gz", 200, 51304566
+    fasta = tmp_path / "chr22.fa"
+    with gzip.open(HG19 / "hg19.chr22.fa.gz", "rb") as packed, fasta.open("wb") as plain:
+        shutil.copyfileobj(packed, plain)
+    reference = pyfaidx.Fasta(str(fasta), sequence_always_upper=True)
+    blacklist = tmp_path / "blacklist.bed"
+    blacklist.write_bytes(gzip.decompress((HG19 / "hg19-blacklist.v2.bed.gz").read_bytes()))
+
+    blocks = [("train", 0, 30_000_000), ("valid", 30_000_000, 40_000_000), ("test", 40_000_000, size)]
+    lines = gzip.decompress(peaks_gz.read_bytes()).decode().splitlines(keepends=True)
+    rows = [line.split("\t") for line in lines if line.startswith("chr22\t")]
+    windows = [int(row[1]) + int(row[9]) - width // 2 for row in rows]
+    (tmp_path / "w.bed").write_text(
+        "".join(f"chr22\t{start}\t{start + width}\t{i}\n" for i, start in enumerate(windows))
+    )
+    clean = {
+        int(line.split("\t")[3])
+        for line in _bedtools("intersect", "-v", "-a", str(tmp_path / "w.bed"), "-b", str(blacklist))
+    }
+    expected = []
+    for i, start in enumerate(windows):
+        inside = [name for name, left, right in blocks if left <= start and start + width <= right]
+        sequence = str(reference["chr22"][start : start + width])
+        if inside and i in clean and set(sequence) <= set("ACGT"):
+            expected.append((f"E:chr22:{start}-{start + width}", inside[0], sequence))
+    both = {text: pyfaidx.complement(text)[::-1] for _, _, text in expected}
+    unique, seen = [], set()
+    for wanted in ("test", "valid", "train"):
+        for name, split, text in expected:
+            if split == wanted and not {text, both[text]} & seen:
+                unique.append((name, split, text))
+                seen.add(text)
+
+    only22 = tmp_path / "peaks.narrowPeak"
+    only22.write_text("".join("\t".join(row) for row in rows))
+    regions = pd.DataFrame(
+        [("chr22", left, right, name, name) for name, left, right in blocks],
+        columns=["chrom", "start", "end", "split", "name"],
+    )
+    with Genome.open(fasta) as genome:
+        peaks = read_assembly_peaks(only22, "narrowPeak", genome.chrom_sizes)
+        table, counts = genomic_positives(plan(width=width), peaks, genome, Split(regions), read_bed3(blacklist), {})
+    got = set(table.frame[["example_id", "split", "sequence"]].itertuples(index=False, name=None))
+    assert got == set(unique)
+    assert len(table.frame) == len(unique) > 1000
+    assert dict(counts)["n_input"] == len(rows) == 1422
+    assert dict(counts)["blacklist"] == len(rows) - len(clean)

@@ -13,6 +13,7 @@ from bindgram.cli.fetch import fetch
 from bindgram.cli.index import index
 from bindgram.cli.negatives import negatives
 from bindgram.cli.plot import plot
+from bindgram.cli.positives import positives
 from bindgram.cli.report import report
 from bindgram.cli.tokenize import tokenize
 from bindgram.errors import InputError
@@ -34,6 +35,7 @@ COMMANDS: tuple[click.Command, ...] = (
     index,
     negatives,
     plot,
+    positives,
     report,
     tokenize,
 )

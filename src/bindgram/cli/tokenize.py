@@ -1,0 +1,57 @@
+"""``bindgram tokenize``: turn the train and valid regions of a genome into a k-mer corpus."""
+
+import json
+from pathlib import Path
+
+import click
+
+from bindgram.cli.options import ExistingFile, NewFile, revision_option
+from bindgram.errors import InputError
+from bindgram.provenance import make_provenance
+
+
+@click.command()
+@click.option("--genome", type=ExistingFile, required=True, help="Unpacked FASTA with its index beside it.")
+@click.option("--assembly", required=True, help="Id of the assembly in the split file.")
+@click.option("--split", type=ExistingFile, required=True, help="Split file (YAML): train, valid and test regions.")
+@click.option("--k", type=int, required=True, help="Bases per k-mer.")
+@click.option("--stride", type=int, required=True, help="Bases from one k-mer to the next, k at most.")
+@click.option("--chunk-bp", type=click.IntRange(min=1), required=True, help="Bases held in memory at a time.")
+@click.option(
+    "--min-contig-bp", type=click.IntRange(min=1), required=True, help="Shorter stretches without N are left out."
+)
+@click.option("--record", type=ExistingFile, required=True, help="The genome's record from bindgram fetch (JSON).")
+@click.option("--output", type=NewFile, required=True, help="Corpus (HDF5).")
+@revision_option
+def tokenize(
+    genome: Path,
+    assembly: str,
+    split: Path,
+    k: int,
+    stride: int,
+    chunk_bp: int,
+    min_contig_bp: int,
+    record: Path,
+    output: Path,
+    revision: int,
+) -> None:
+    """Write the k-mers of the train and valid regions as one token stream; test regions stay out."""
+    from bindgram.data.corpus import write_corpus
+    from bindgram.data.splits import Split
+    from bindgram.genome.fasta import Genome
+    from bindgram.sequence.kmers import Vocabulary
+
+    try:
+        fetched = json.loads(record.read_text(encoding="utf-8"))["provenance"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{record}: not a record of bindgram fetch (JSON with the key provenance)") from None
+    vocabulary = Vocabulary(k, stride)
+    with Genome.open(genome) as opened:
+        blocks = Split.load(split, assembly, opened.chrom_sizes)
+        # chunk_bp is no setting of the result: it changes no byte of it
+        settings = {"k": k, "stride": stride, "min_contig_bp": min_contig_bp, "split": blocks.to_json()}
+        provenance = make_provenance("tokenize", revision, settings, {"genome": fetched})
+        counts = write_corpus(output, opened, blocks, vocabulary, chunk_bp, min_contig_bp, provenance)
+    for name in ("train", "valid"):
+        tally = counts[name]
+        click.echo(f"{name}: {tally['n_tokens']} tokens from {tally['n_contigs']} contigs of {tally['n_bases']} bp")

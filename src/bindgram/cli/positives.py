@@ -1,0 +1,117 @@
+"""``bindgram positives``: make the positive examples of one experiment."""
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
+from bindgram.errors import InputError
+from bindgram.provenance import make_provenance, sha256_file
+from bindgram.settings.config import FilterName
+from bindgram.settings.sheets import PeakFormat
+
+
+@click.command()
+@click.option("--experiment", required=True, help="Id of the experiment; begins the ids of its examples.")
+@click.option("--format", "format_", type=click.Choice(get_args(PeakFormat)), required=True, help="Of --peaks.")
+@click.option("--peaks", type=ExistingFile, required=True, help="Peaks; for deepbind the training sequences.")
+@click.option("--peaks-record", type=ExistingFile, required=True, help="Its record from bindgram fetch (JSON).")
+@click.option("--test-sequences", type=ExistingFile, help="Test sequences; format deepbind only, required there.")
+@click.option("--test-sequences-record", type=ExistingFile, help="Its record from bindgram fetch (JSON).")
+@click.option("--genome", type=ExistingFile, help="Unpacked, indexed FASTA; required but for deepbind.")
+@click.option("--genome-record", type=ExistingFile, help="Its record from bindgram fetch (JSON).")
+@click.option("--assembly", help="Assembly id in --split; required but for deepbind.")
+@click.option("--split", type=ExistingFile, help="Split file (YAML); required but for deepbind.")
+@click.option("--blacklist", type=ExistingFile, help="Regions (BED) that the filter blacklist keeps off; optional.")
+@click.option("--width", type=click.IntRange(min=1), required=True, help="Window in bp; deepbind keeps its own.")
+@click.option("--strongest", type=click.IntRange(min=1), help="Keep only the N strongest positives; optional.")
+@click.option(
+    "--filter", "filters", type=click.Choice(get_args(FilterName)), multiple=True, help="Repeat; applied in this order."
+)
+@click.option("--minimum-train", type=click.IntRange(min=1), required=True, help="Fewer: the experiment is skipped.")
+@click.option("--minimum-valid", type=click.IntRange(min=1), required=True, help="Fewer: the experiment is skipped.")
+@click.option("--minimum-test", type=click.IntRange(min=1), required=True, help="Fewer: the experiment is skipped.")
+@seed_option
+@click.option("--output", type=NewFile, required=True, help="Positive examples (Parquet).")
+@click.option("--filter-table", type=NewFile, required=True, help="Rows in, rows out and why (TSV: reason, n).")
+@revision_option
+def positives(output: Path, filter_table: Path, revision: int, **given: Any) -> None:
+    """Cut windows around the summits of the peaks, filter them, and give each its split."""
+    from bindgram.data.examples import write_examples
+    from bindgram.data.filters import write_filter_table
+
+    _check_options(given)
+    make = _from_sequences if given["format_"] == "deepbind" else _from_peaks
+    table, counts = make(given, revision)
+    write_examples(output, table)
+    write_filter_table(filter_table, counts)
+    click.echo(f"{given['experiment']}: {len(table.frame)} positives" + (f" ({table.reason})" if table.skipped else ""))
+
+
+def _check_options(given: dict[str, Any]) -> None:
+    of_sequences, of_peaks = (
+        ("test_sequences", "test_sequences_record"),
+        ("genome", "genome_record", "assembly", "split"),
+    )
+    needed, foreign = (of_sequences, ()) if given["format_"] == "deepbind" else (of_peaks, of_sequences)
+    problems = [f"--{name.replace('_', '-')} is missing" for name in needed if given[name] is None]
+    problems += [f"--{name.replace('_', '-')} is not used" for name in foreign if given[name] is not None]
+    if problems:
+        raise InputError(f"{given['experiment']}: format {given['format_']}: {'; '.join(problems)}")
+
+
+def _from_peaks(given: dict[str, Any], revision: int) -> tuple[Any, list[tuple[str, int]]]:
+    from bindgram.data.peaks import read_assembly_peaks
+    from bindgram.data.positives import genomic_positives
+    from bindgram.data.splits import Split
+    from bindgram.genome.fasta import Genome
+    from bindgram.genome.regions import read_bed3
+
+    inputs = {"peaks": _read_record(given["peaks_record"]), "genome": _read_record(given["genome_record"])}
+    blacklist = None
+    if given["blacklist"] is not None:
+        blacklist = read_bed3(given["blacklist"])
+        inputs["blacklist"] = {"digest": sha256_file(given["blacklist"])}
+    with Genome.open(given["genome"]) as genome:
+        peaks = read_assembly_peaks(given["peaks"], given["format_"], genome.chrom_sizes)
+        split = Split.load(given["split"], given["assembly"], genome.chrom_sizes)
+        settings = _settings(given) | {"width": given["width"], "split": split.to_json(), "coordinates": True}
+        provenance = make_provenance("positives", revision, settings, inputs, given["seed"])
+        return genomic_positives(_plan(given), peaks, genome, split, blacklist, provenance)
+
+
+def _from_sequences(given: dict[str, Any], revision: int) -> tuple[Any, list[tuple[str, int]]]:
+    from bindgram.data.positives import published_positives
+    from bindgram.data.published import read_published
+
+    training, test = read_published(given["peaks"]), read_published(given["test_sequences"])
+    records = {"peaks": given["peaks_record"], "test_sequences": given["test_sequences_record"]}
+    inputs = {name: _read_record(path) for name, path in records.items()}
+    settings = _settings(given) | {"coordinates": False}
+    provenance = make_provenance("positives", revision, settings, inputs, given["seed"])
+    return published_positives(_plan(given), training, test, provenance)
+
+
+def _minimum(given: dict[str, Any]) -> dict[str, int]:
+    return {split: given[f"minimum_{split}"] for split in ("train", "valid", "test")}
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: given[name] for name in ("experiment", "assembly", "strongest")}
+    return kept | {"format": given["format_"], "filters": list(given["filters"]), "minimum": _minimum(given)}
+
+
+def _plan(given: dict[str, Any]) -> Any:
+    from bindgram.data.positives import PositivesPlan
+
+    chosen = {name: given[name] for name in ("experiment", "width", "strongest", "filters", "seed")}
+    return PositivesPlan(**chosen, minimum=_minimum(given))
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["provenance"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: not a record of bindgram fetch (JSON with the key provenance)") from None

@@ -1,0 +1,53 @@
+"""``bindgram negatives``: make the negatives of one experiment, and the labelled examples to train on."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from bindgram.cli.background import background_options
+from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
+from bindgram.settings.config import Scheme
+
+
+@click.command()
+@click.option("--experiment", required=True, help="Id of the experiment.")
+@click.option("--positives", type=ExistingFile, required=True, help="Positive examples (Parquet).")
+@click.option("--scheme", type=click.Choice(get_args(Scheme)), required=True, help="How negatives are made.")
+@click.option(
+    "--ratio", type=click.FloatRange(min=0, min_open=True), required=True, help="Negatives wanted per positive."
+)
+@background_options
+@seed_option
+@click.option("--output", type=NewFile, required=True, help="Negatives of train and valid (Parquet).")
+@click.option("--labelled", type=NewFile, required=True, help="Positives and negatives of train and valid (Parquet).")
+@click.option("--filter-table", type=NewFile, required=True, help="Why wanted negatives are missing (TSV).")
+@revision_option
+def negatives(
+    experiment: str,
+    positives: Path,
+    scheme: str,
+    ratio: float,
+    seed: int,
+    output: Path,
+    labelled: Path,
+    filter_table: Path,
+    revision: int,
+    **background: Any,
+) -> None:
+    """Write RATIO negatives per positive of train and valid, made by SCHEME; the test battery makes its own."""
+    from bindgram.data.background import BackgroundRequest
+    from bindgram.data.examples import read_examples, write_examples
+    from bindgram.data.filters import write_filter_table
+    from bindgram.data.labelled import make_labelled
+    from bindgram.provenance import make_provenance
+
+    table = read_examples(positives)
+    request = BackgroundRequest(**background)
+    settings = {"experiment": experiment, "scheme": scheme, "ratio": ratio, **request.describe(scheme)}
+    provenance = make_provenance("negatives", revision, settings, {"positives": table.provenance}, seed)
+    with request.open(table, [scheme]) as opened:
+        made, examples, counts = make_labelled(experiment, table, scheme, ratio, seed, opened, provenance)
+    write_examples(output, made)
+    write_examples(labelled, examples)
+    write_filter_table(filter_table, counts)

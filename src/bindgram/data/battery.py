@@ -1,0 +1,115 @@
+"""The fixed test battery: the same test sets for every model, each with a validation twin of the same kind and ratio.
+
+One table holds both: rows of split test, and rows of split valid from which thresholds come. The generator of a test
+set depends on experiment and test set alone, so that training negatives or other test sets change nothing here.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bindgram.data.background import Background, why_undefined
+from bindgram.data.examples import ExampleTable, canonical_sequences, skipped_examples
+from bindgram.data.filters import Counts, FilterContext, apply_filters
+from bindgram.data.labelled import label_examples
+from bindgram.data.negatives import join_examples, make_negatives
+from bindgram.data.published import published_negatives
+from bindgram.errors import InputError
+from bindgram.provenance import step_rng
+
+BATTERY_SPLITS = ("test", "valid")
+PUBLISHED = "published"
+_TWIN_SCHEME = "dinucleotide_shuffle"  # how the negatives of published sets were made
+
+
+def choose_positives(frame: pd.DataFrame, max_positives: int | None, seed: int, experiment: str) -> pd.DataFrame:
+    """Take at most `max_positives` of test and of valid, at random but the same for every test set, in file order."""
+    rng = step_rng(seed, "battery_positives", experiment)
+    parts = []
+    for split in BATTERY_SPLITS:
+        rows = frame[frame["split"] == split]
+        n = len(rows) if max_positives is None else min(max_positives, len(rows))
+        parts.append(rows.iloc[np.sort(rng.permutation(len(rows))[:n])])
+    return join_examples(*parts)
+
+
+def make_test_set(
+    experiment: str,
+    name: str,
+    scheme: str,
+    ratio: float,
+    positives: ExampleTable,
+    max_positives: int | None,
+    seed: int,
+    background: Background | None,
+    published: pd.DataFrame | None,
+    provenance: Mapping[str, Any],
+) -> tuple[ExampleTable, Counts]:
+    """Make one test set and its twin.
+
+    Parameters
+    ----------
+    scheme : key of `NEGATIVE_SCHEMES`, or ``published``: the negatives that came with the positives.
+    ratio : negatives per positive; a published set has its own.
+    positives : all positives of the experiment; no negative has the sequence of any of them.
+    background : for schemes that need coordinates.
+    published : label-0 examples of a published test set.
+
+    Returns
+    -------
+    The table, skipped with a reason where a split would have one class only, and pairs (reason, n).
+    """
+    reason = why_undefined(positives, scheme)
+    if reason:
+        return skipped_examples(reason, provenance), []
+    chosen = choose_positives(positives.frame, max_positives, seed, experiment)
+    rng = step_rng(seed, "battery", experiment, name)
+    if scheme == PUBLISHED:
+        assert published is not None
+        negatives, counts = _published_negatives(experiment, positives.frame, chosen, published, rng)
+    else:
+        sequences = positives.frame["sequence"]
+        negatives, counts = make_negatives(
+            experiment, chosen, BATTERY_SPLITS, scheme, ratio, rng, background, avoid=sequences
+        )
+    counts = [(f"n_positives_{split}", int((chosen["split"] == split).sum())) for split in BATTERY_SPLITS] + counts
+    table = label_examples(chosen, negatives, BATTERY_SPLITS, provenance)
+    return table, counts
+
+
+def read_published_negatives(experiment: str, path: Path | None, schemes: Collection[str]) -> pd.DataFrame | None:
+    """Read the negatives of a published test set where a scheme asks for them.
+
+    Raises
+    ------
+    InputError : they are asked for and there is no file.
+    """
+    if PUBLISHED not in schemes:
+        return None
+    if path is None:
+        raise InputError(f"scheme {PUBLISHED} takes the negatives of a published test set; give --test-sequences")
+    return published_negatives(experiment, path)
+
+
+def _published_negatives(
+    experiment: str,
+    positives: pd.DataFrame,
+    chosen: pd.DataFrame,
+    published: pd.DataFrame,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, Counts]:
+    """Published negatives for test; for valid, shuffles at the ratio that the published test set has."""
+    n_all, n_chosen = (int((frame["split"] == "test").sum()) for frame in (positives, chosen))
+    known = set(canonical_sequences(positives["sequence"]))
+    kept, dropped = apply_filters(published, ["ambiguous", "duplicate"], FilterContext(known=known))
+    # Fewer positives by choice take fewer negatives with them, so that the ratio stays the published one.
+    n = len(kept) if n_chosen == n_all else round(len(kept) * n_chosen / n_all)
+    test = kept.iloc[np.sort(rng.permutation(len(kept))[:n])]
+    avoid = pd.concat([positives["sequence"], published["sequence"]])
+    ratio = len(test) / max(n_chosen, 1)
+    twin, counts = make_negatives(experiment, chosen, ("valid",), _TWIN_SCHEME, ratio, rng, None, avoid=avoid)
+    of_published = [("n_published", len(published)), *dropped, ("not_chosen", len(kept) - n)]
+    return join_examples(test, twin), [*of_published, ("n_negatives_test", len(test)), *counts]

@@ -16,38 +16,17 @@ from bindgram.sequence.dna import encode, strings_of
 WIDTH = 40
 
 
+GENOME = "--genome genome.fa --assembly tiny --split split.yaml --peaks peaks.bed --format bed"
+NUMBERS = "--exclusion-bp 50 --gc-bins 5 --candidates-per-negative 60 --seed 1 --revision 2"
+
+
 class Case:
     """An experiment whose positives stand in ``positives.parquet`` of the working folder."""
 
-    blocks = {"train": (0, 12_000), "valid": (13_000, 21_000), "test": (22_000, 30_000)}  # noqa: RUF012
-    genome = [
-        "--genome",
-        "genome.fa",
-        "--assembly",
-        "tiny",
-        "--split",
-        "split.yaml",
-        "--peaks",
-        "peaks.bed",
-        "--format",
-        "bed",
-    ]
-    shared = [
-        "--experiment",
-        "e",
-        "--positives",
-        "positives.parquet",
-        "--exclusion-bp",
-        "50",
-        "--gc-bins",
-        "5",
-        "--candidates-per-negative",
-        "60",
-        "--seed",
-        "1",
-        "--revision",
-        "2",
-    ]
+    def __init__(self) -> None:
+        self.blocks = {"train": (0, 12_000), "valid": (13_000, 21_000), "test": (22_000, 30_000)}
+        self.genome = GENOME.split()
+        self.shared = ["--experiment", "e", "--positives", "positives.parquet", *NUMBERS.split()]
 
     def write_positives(self, texts: list[str], **columns: object) -> None:
         """Write a third of `texts` as positives of each split, without coordinates unless `columns` give them."""

@@ -44,7 +44,7 @@ class CommaList(click.ParamType):
     help="Path of a rule's log, in braces as --template and {tf}, {assembly}; repeatable, in the order of the rules: "
     "the last that exists is quoted as the reason of a failure.",
 )
-@click.option("--output", type=NewFile, required=True, help="Tidy table; its provenance goes to the same name + .json.")
+@click.option("--output", type=NewFile, required=True, help="Tidy table (TSV); its provenance goes to OUTPUT.json.")
 @revision_option
 def collect(
     experiment_sheet: Path,

@@ -13,7 +13,7 @@ from bindgram.settings.base import parse
 
 
 @click.command()
-@click.option("--metrics", type=ExistingFile, required=True, help="Table of bindgram collect; its .json beside it.")
+@click.option("--metrics", type=ExistingFile, required=True, help="Table of bindgram collect, its .json beside it.")
 @click.option("--headline-test-set", required=True, help="Test set that stands first.")
 @click.option("--headline-metric", type=click.Choice(["auroc", "average_precision"]), required=True)
 @click.option("--floor", required=True, help="Baseline that every score is compared with.")
@@ -42,7 +42,8 @@ def report(
 ) -> None:
     """Write the summary, the data page and the methods page of the report."""
     from bindgram.evaluation.collect import read_collected
-    from bindgram.evaluation.report import data_page, summary_page
+    from bindgram.evaluation.report import summary_page
+    from bindgram.evaluation.report_data import data_page
     from bindgram.evaluation.report_methods import methods_page
 
     try:
@@ -52,6 +53,6 @@ def report(
     frame, upstream = read_collected(metrics)
     settings = {"test_set": headline_test_set, "metric": headline_metric, "floor": floor}
     provenance = make_provenance("report", revision, settings, {"metrics": upstream})
-    write_text(summary, summary_page(frame, headline_test_set, headline_metric, floor, provenance))
+    write_text(summary, summary_page(frame, headline_test_set, headline_metric, floor, config, provenance))
     write_text(data, data_page(filter_table, provenance))
     write_text(methods, methods_page(config, upstream, provenance))

@@ -232,8 +232,13 @@ def format_table(frame: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def provenance_path(table: Path) -> Path:
+    """The file beside a collected table that holds its provenance: ``.json`` appended to the name."""
+    return table.with_name(table.name + ".json")
+
+
 def write_collected(path: Path, collected: Collected, revision: int) -> None:
-    """Write the table, and beside it (suffix ``.json``) how many rows have which status, and the provenance."""
+    """Write the table, and beside it (``.json`` appended) how many rows have which status, and the provenance."""
     write_text(path, format_table(collected.frame))
     sources = dict(collected.sources)
     revisions: dict[str, int] = {}
@@ -244,7 +249,7 @@ def write_collected(path: Path, collected: Collected, revision: int) -> None:
     counts = collected.frame["status"].value_counts()
     versions = sorted({str(source.get("version")) for source in sources.values()})
     write_json(
-        path.with_suffix(".json"),
+        provenance_path(path),
         {
             "n_rows": {str(name): int(counts[name]) for name in sorted(counts.index)},
             "versions": versions,
@@ -260,7 +265,7 @@ def read_collected(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     ------
     InputError : the table or its provenance is not what ``bindgram collect`` writes.
     """
-    beside = path.with_suffix(".json")
+    beside = provenance_path(path)
     if not beside.is_file():
         raise InputError(f"{beside}: no such file; bindgram collect writes it beside {path.name}, keep them together")
     frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)

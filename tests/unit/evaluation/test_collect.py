@@ -131,7 +131,7 @@ def test_mixed_revisions_are_refused_and_name_command_revision_and_file(tmp_path
 def test_mixed_versions_are_accepted(tmp_path):
     complete(tmp_path, provenance={"version": "0.2", "revisions": {"evaluate": 1}})
     write_collected(tmp_path / "m.tsv", collect_metrics(request(tmp_path)), revision=1)
-    assert json.loads((tmp_path / "m.json").read_text())["versions"] == ["0.1", "0.2"]
+    assert json.loads((tmp_path / "m.tsv.json").read_text())["versions"] == ["0.1", "0.2"]
 
 
 def test_unknown_experiment_is_refused(tmp_path):
@@ -177,9 +177,9 @@ def test_what_was_written_is_read_back_and_equal_on_every_run(tmp_path):
     for name in ("one", "two"):
         write_collected(tmp_path / f"{name}.tsv", collect_metrics(request(tmp_path)), revision=4)
     assert (tmp_path / "one.tsv").read_bytes() == (tmp_path / "two.tsv").read_bytes()
-    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+    assert (tmp_path / "one.tsv.json").read_bytes() == (tmp_path / "two.tsv.json").read_bytes()
     frame, provenance = read_collected(tmp_path / "one.tsv")
     assert frame["value"].tolist() == [0.9] * 3 + [0.8] * 3 + [0.6] * 3
     assert frame["seed"].tolist()[:6] == ["1"] * 3 + ["2"] * 3
     assert provenance["revisions"] == {"collect": 4, "evaluate": 1, "predict": 3}
-    assert str(tmp_path) not in (tmp_path / "one.json").read_text()
+    assert str(tmp_path) not in (tmp_path / "one.tsv.json").read_text()

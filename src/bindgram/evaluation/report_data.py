@@ -1,0 +1,107 @@
+"""The data page of the report: how many examples each step kept, and why the others went."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bindgram.errors import InputError
+from bindgram.evaluation.html import Markup, cell, element, page, row, table
+
+SUFFIX = ".filter"
+REASON_NAMES = {
+    "n_peaks": "peaks read",
+    "n_wanted": "wanted",
+    "n_kept": "kept",
+    "n_kept_train": "kept: train",
+    "n_kept_valid": "kept: validation",
+    "n_kept_test": "kept: test",
+    "outside_split": "not inside one block of the split",
+    "blacklist": "on the blacklist",
+    "ambiguous": "with N or other ambiguous bases",
+    "duplicate": "same sequence as another",
+    "no_gc_match": "no free window of this GC content",
+    "no_new_shuffle": "no new sequence by shuffling",
+    "ambiguous_parent": "parent with ambiguous bases",
+    "sequence_of_another_example": "sequence of another example",
+    "n_positives_test": "positives: test",
+    "n_positives_valid": "positives: validation twin",
+    "n_negatives_train": "negatives: train",
+    "n_negatives_test": "negatives: test",
+    "n_negatives_valid": "negatives: validation",
+}
+Tables = dict[str, dict[str, dict[str, int]]]  # step to experiment to reason to count
+
+
+def read_filter_table(path: Path) -> pd.DataFrame:
+    """Read counts per reason.
+
+    Raises
+    ------
+    InputError : not a table with the columns ``reason`` and ``n``.
+    """
+    try:
+        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        return frame.assign(n=frame["n"].astype(int), reason=frame["reason"])
+    except (KeyError, ValueError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{path}: not a table of counts with columns reason and n ({error}); make it again") from None
+
+
+def step_name(path: Path, test_set: str = "") -> str:
+    """What a filter table counts, from its folder and name: in the words of the page."""
+    stem = path.stem.removesuffix(SUFFIX)
+    if test_set:
+        return f"Test set {test_set} and its validation twin"
+    if path.parent.name == "labelled":
+        return f"Training negatives: {stem}"
+    return {"positives": "Positives: from peaks to windows"}.get(stem, stem)
+
+
+def gather(filter_tables: Sequence[tuple[str, Path]]) -> Tables:
+    """Counts of all experiments, step by step, in the order given."""
+    steps: Tables = {}
+    for experiment, path in filter_tables:
+        frame = read_filter_table(path)
+        test_sets = frame["test_set"] if "test_set" in frame else pd.Series("", index=frame.index)
+        if frame.empty and "test_set" not in frame:
+            steps.setdefault(step_name(path), {}).setdefault(experiment, {})
+        for test_set, reason, n in zip(test_sets, frame["reason"], frame["n"], strict=True):
+            counts = steps.setdefault(step_name(path, test_set), {}).setdefault(experiment, {})
+            counts[reason] = counts.get(reason, 0) + n
+    return steps
+
+
+def data_page(filter_tables: Sequence[tuple[str, Path]], provenance: Mapping[str, Any]) -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    filter_tables : (experiment, path) of every table of counts.
+    """
+    intro = element(
+        "p",
+        "Every row that enters a step is kept or counted here with the reason why it is not. A row counts for the "
+        "first reason that applies. An empty cell: the step does not apply to this experiment.",
+    )
+    body: list[Any] = [intro]
+    for step, experiments in gather(filter_tables).items():
+        body += [element("h2", step), count_table(experiments)]
+    if not filter_tables:
+        body.append(element("p", "No counts were given."))
+    return page("Data: what was kept and why", body, provenance)
+
+
+def count_table(experiments: Mapping[str, Mapping[str, int]]) -> Markup:
+    """Experiments by reasons; reasons in the order in which they first appear."""
+    reasons = list(dict.fromkeys(reason for counts in experiments.values() for reason in counts))
+    heads = ["Experiment", *(REASON_NAMES.get(reason, reason.replace("_", " ")) for reason in reasons)]
+    rows = [
+        row([experiment, *(_count_cell(counts.get(reason)) for reason in reasons)])
+        for experiment, counts in experiments.items()
+    ]
+    return table(heads, rows, numbers=range(1, len(heads)), sortable=True)
+
+
+def _count_cell(n: int | None) -> Markup:
+    return cell(number=True) if n is None else cell(f"{n:,}", value=n, number=True)

@@ -1,0 +1,185 @@
+"""The methods page of the report: what was done, in words made from the settings, and with which versions."""
+
+import platform
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from bindgram.evaluation.html import Markup, cell, element, page, row, table
+from bindgram.evaluation.statistics import BLOCKS_PER_TESTED_LENGTH, MIN_POSITIVE_BLOCKS
+from bindgram.settings import Config
+
+PACKAGES = ("bindgram", "torch", "lightning", "numpy", "pandas", "scikit-learn", "scipy", "seqpro", "pysam")
+PACKAGES += ("pybedtools", "matplotlib", "snakemake")
+SCHEME_WORDS = {
+    "genomic_matched": "real genomic windows of the same GC content",
+    "dinucleotide_shuffle": "shuffles of the positives that keep all dinucleotide counts",
+    "published": "the negatives that were published with the sequences",
+}
+REFERENCES = (
+    "AWD-LSTM: Merity, Keskar, Socher 2018, Regularizing and optimizing LSTM language models, arXiv:1708.02182.",
+    "Fine-tuning with concat pooling and gradual unfreezing: Howard, Ruder 2018, arXiv:1801.06146.",
+    "Convolutional baseline and published sequence sets: Alipanahi et al. 2015, doi:10.1038/nbt.3300.",
+    "Exact k-let shuffles: Altschul, Erickson 1985, doi:10.1093/oxfordjournals.molbev.a040370.",
+    "MCC: Matthews 1975, doi:10.1016/0005-2795(75)90109-9.",
+    "Colours: Okabe, Ito 2008, Color universal design.",
+)
+
+
+def describe_test_set(name: str, config: Config) -> str:
+    """One sentence on what a test set holds."""
+    known = config.battery.test_sets.get(name)
+    scheme, ratio = (known.scheme, known.ratio) if known else ("published", None)
+    count = f", {ratio:g} per bound window" if ratio else ""
+    return f"Positives: bound windows of the test regions. Negatives: {SCHEME_WORDS[scheme]}{count}."
+
+
+def methods_page(config: Config, upstream: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    config : the whole configuration of the run.
+    upstream : provenance of the metrics table; its revisions are listed.
+    """
+    revisions = [row([command, cell(n, number=True)]) for command, n in sorted(upstream.get("revisions", {}).items())]
+    body: list[Any] = [element("h2", title) + element("p", text) for title, text in paragraphs(config)]
+    body = [Markup(part) for part in body]
+    body += [
+        element("h2", "Versions"),
+        table(["Package", "Version"], [row(pair) for pair in versions().items()], sortable=False),
+        element("p", "Revisions of the commands that made these results (raised by hand when results change):"),
+        table(["Command", "Revision"], revisions, numbers=[1], sortable=False),
+        element("h2", "Settings"),
+        element("p", "The whole configuration of this run; config/README.md explains every key."),
+        table(["Key", "Value"], [row([_code(k), _code(v)]) for k, v in flatten(config.model_dump())], sortable=False),
+        element("h2", "References"),
+        element("ul", *(element("li", text) for text in REFERENCES)),
+    ]
+    return page("Methods, settings and versions", body, provenance)
+
+
+def paragraphs(config: Config) -> Iterator[tuple[str, str]]:
+    """Title and text of what was done, from the settings."""
+    yield "Positives", _positives(config)
+    yield "Split", _split(config)
+    yield "Negatives for training", _negatives(config)
+    yield "Test sets", _test_sets(config)
+    yield "Models and baselines", _models(config)
+    yield "Metrics and thresholds", _metrics(config)
+    yield "Intervals", _intervals(config)
+
+
+def _positives(config: Config) -> str:
+    settings = config.positives
+    which = "Every peak" if settings.strongest is None else f"Each of the {settings.strongest:,} strongest peaks"
+    least = settings.minimum
+    return (
+        f"{which} became one window of {settings.width} bp around its summit, or around its midpoint where the peak "
+        "file gives no summit. Windows that leave their chromosome were dropped. Filters, in this order: "
+        f"{', '.join(settings.filters) or 'none'}. An experiment with fewer than {least.train} training, {least.valid} "
+        f"validation or {least.test} test positives is skipped. Published sequence sets are used as they are."
+    )
+
+
+def _split(config: Config) -> str:
+    return (
+        f"Regions for training, validation and test were fixed once per assembly (config/splits/{config.split}.yaml) "
+        "before windows, negatives and language-model corpora were made. A window belongs to a split only if it lies "
+        "wholly inside one block. No sequence, reverse complement or overlapping interval stands in two splits: this "
+        "is checked whenever a table is written. Language models were pretrained on training regions only, and stopped "
+        "on validation regions. All numbers of this report are of the test split."
+    )
+
+
+def _negatives(config: Config) -> str:
+    settings = config.negatives
+    parts = [f"{settings.ratio:g} per positive, of the same split as the positive it belongs to."]
+    if "genomic_matched" in settings.schemes:
+        parts.append("genomic_matched: " + _genomic(config))
+    if "dinucleotide_shuffle" in settings.schemes:
+        parts.append(
+            "dinucleotide_shuffle: an exact shuffle of the positive (Euler path) that keeps all dinucleotide counts "
+            "and the first and last base; for published sets without coordinates as well."
+        )
+    return " ".join(parts)
+
+
+def _genomic(config: Config) -> str:
+    settings = config.negatives
+    return (
+        "windows drawn at random from the same split and matched to the positives on GC content only, in "
+        f"{settings.gc_bins} bins ({settings.candidates_per_negative} candidates drawn per negative); repeat content "
+        f"is not matched. Peaks of the experiment with {settings.exclusion_bp:,} bp around them, the blacklist where "
+        "one is given, and ambiguous bases are excluded."
+    )
+
+
+def _test_sets(config: Config) -> str:
+    limit = config.battery.max_positives
+    sets = " ".join(f"{name}: {describe_test_set(name, config)}" for name in config.battery.test_sets)
+    chosen = "" if limit is None else f" At most {limit:,} positives per split, drawn at random, enter a test set."
+    return (
+        f"The same for every model, whatever it was trained on. {sets}{chosen} Each has a validation twin of the same "
+        "kind and ratio. Where one is not defined (genomic negatives of sequences without coordinates), it is absent."
+    )
+
+
+def _models(config: Config) -> str:
+    baselines = ", ".join(
+        f"{name} ({'GC content' if item.k == 0 else f'counts of {item.k}-mers on both strands'})"
+        for name, item in config.baselines.items()
+    )
+    return (
+        f"Models: {', '.join(config.models)}, trained with seed(s) {', '.join(map(str, config.seeds))}; negatives and "
+        "test sets do not depend on them. Scores are the mean of both strands. Baselines, logistic regressions on "
+        f"standardised composition fitted to the same training rows: {baselines or 'none'}. The floor beside every "
+        f"score is {config.floor}."
+    )
+
+
+def _metrics(config: Config) -> str:
+    return (
+        "AUROC, average precision (as scikit-learn defines it, without interpolation) and the Matthews correlation "
+        "(MCC). The MCC threshold of a test set maximises MCC on its validation twin; it is never chosen on the test "
+        "set. Average precision depends on the share of positives, which is its value for random scores: compare it "
+        "within a test set only."
+    )
+
+
+def _intervals(config: Config) -> str:
+    settings = config.evaluation
+    return (
+        f"{100 * settings.confidence:g} % percentile intervals of {settings.bootstrap_replicates:,} bootstrap "
+        f"replicates. Whole genomic blocks are resampled, positives and negatives of a block together; a block is 1/"
+        f"{BLOCKS_PER_TESTED_LENGTH} of the tested length, at most {settings.max_block_bp:,} bp. Examples without "
+        f"coordinates are resampled one by one. With fewer than {MIN_POSITIVE_BLOCKS} blocks that hold positives the "
+        "interval is marked as unreliable. Intervals hold for one trained model; how much training varies is seen in "
+        "the seeds."
+    )
+
+
+def versions() -> dict[str, str]:
+    """Python, and installed packages by name, without importing them."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def flatten(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted keys and values of nested settings, in their order."""
+    if isinstance(value, Mapping) and value:
+        for name, item in value.items():
+            yield from flatten(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, (list, tuple)):
+        yield key, ", ".join(map(str, value)) or "(empty)"
+    else:
+        yield key, "(none)" if value is None or value == {} else str(value)
+
+
+def _code(text: str) -> Markup:
+    return element("code", text)

@@ -1,0 +1,52 @@
+from bindgram.evaluation.report_methods import describe_test_set, flatten, methods_page, paragraphs, versions
+from bindgram.settings import Config
+
+
+def changed(config: Config, **sections: dict) -> Config:
+    values = config.model_dump()
+    for name, update in sections.items():
+        values[name] = values[name] | update
+    return Config.model_validate(values)
+
+
+def test_words_follow_the_settings(config):
+    other = changed(
+        config,
+        positives={"width": 123, "strongest": 4567},
+        negatives={"schemes": ["dinucleotide_shuffle"], "ratio": 2.5},
+        evaluation={"confidence": 0.9, "bootstrap_replicates": 321},
+    )
+    text = " ".join(text for _, text in paragraphs(other))
+    for words in ("window of 123 bp", "4,567 strongest", "2.5 per positive", "90 % percentile", "321 bootstrap"):
+        assert words in text
+    assert "exact shuffle" in text
+    assert "matched to the positives on GC content only" not in text
+
+
+def test_gc_only_matching_is_admitted(config):
+    text = dict(paragraphs(config))["Negatives for training"]
+    assert "on GC content only" in text
+    assert "repeat content is not matched" in text
+
+
+def test_test_sets_are_described_from_the_battery(config):
+    assert describe_test_set("T2", config).endswith("real genomic windows of the same GC content, 10 per bound window.")
+    assert describe_test_set("published", config).endswith("the negatives that were published with the sequences.")
+
+
+def test_page_lists_every_setting_revision_and_version(config, visible):
+    page = methods_page(config, {"revisions": {"finetune": 7}}, {})
+    text = visible(page)
+    assert "finetune 7" in text
+    for key, value in flatten(config.model_dump()):
+        assert f"{key} {value}" in text
+    assert f"torch {versions()['torch']}" in text
+    assert page == methods_page(config, {"revisions": {"finetune": 7}}, {})
+
+
+def test_nested_settings_become_dotted_keys():
+    assert list(flatten({"a": {"b": [1, 2], "c": None}, "d": []})) == [
+        ("a.b", "1, 2"),
+        ("a.c", "(none)"),
+        ("d", "(empty)"),
+    ]

@@ -15,7 +15,12 @@ from bindgram.settings.base import parse
 @click.command()
 @click.option("--metrics", type=ExistingFile, required=True, help="Table of bindgram collect, its .json beside it.")
 @click.option("--headline-test-set", required=True, help="Test set that stands first.")
-@click.option("--headline-metric", type=click.Choice(["auroc", "average_precision"]), required=True)
+@click.option(
+    "--headline-metric",
+    type=click.Choice(["auroc", "average_precision"]),
+    required=True,
+    help="Metric that stands first.",
+)
 @click.option("--floor", required=True, help="Baseline that every score is compared with.")
 @click.option(
     "--filter-table",

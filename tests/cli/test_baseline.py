@@ -1,0 +1,75 @@
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from bindgram.cli.baseline import baseline
+from bindgram.data.examples import ExampleTable, skipped_examples, write_examples
+from bindgram.evaluation.predictions import read_predictions
+from bindgram.provenance import make_provenance
+
+
+def table(gc_of_positives: float, splits: tuple[str, str], seed: int) -> ExampleTable:
+    rng = np.random.default_rng(seed)
+    n = 120
+    labels = np.arange(n) % 2
+    gc = np.where(labels == 1, gc_of_positives, 0.4)[:, None]
+    strong, first = rng.random((n, 40)) < gc, rng.random((n, 40)) < 0.5
+    letters = np.where(strong, np.where(first, "G", "C"), np.where(first, "A", "T"))
+    frame = pd.DataFrame(
+        {
+            "example_id": [f"{seed}:{index}" for index in range(n)],
+            "chrom": None,
+            "start": pd.array([pd.NA] * n, dtype="Int64"),
+            "end": pd.array([pd.NA] * n, dtype="Int64"),
+            "strand": None,
+            "label": labels.astype(np.int8),
+            "kind": "peak",
+            "parent_id": None,
+            "split": [splits[0] if index < n // 2 else splits[1] for index in range(n)],
+            "sequence": ["".join(row) for row in letters],
+        }
+    )
+    return ExampleTable(frame, provenance=make_provenance("battery", 5, {}))
+
+
+def run(folder, *more: str) -> None:
+    arguments = ["--name", "kmer2", "--k", "2", "--inverse-regularisation", "1.0", "--revision", "1"]
+    arguments += ["--labelled", str(folder / "labelled.parquet"), "--output", str(folder / "p.parquet"), *more]
+    result = CliRunner().invoke(baseline, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_examples(tmp_path / "labelled.parquet", table(0.7, ("train", "valid"), seed=1))
+    write_examples(tmp_path / "T1.parquet", table(0.7, ("valid", "test"), seed=2))
+    write_examples(tmp_path / "T2.parquet", skipped_examples("no coordinates", {}))
+    return tmp_path
+
+
+def test_test_rows_and_validation_twin_are_scored(folder):
+    run(folder, "--test-set", f"T1={folder / 'T1.parquet'}", "--test-set", f"T2={folder / 'T2.parquet'}")
+    frame, metadata = read_predictions(folder / "p.parquet")
+    assert frame.groupby("split").size().to_dict() == {"test": 60, "valid": 60}
+    means = frame.groupby("label")["score"].mean()
+    assert means[1] > 0 > means[0]
+    assert metadata["skipped_test_sets"] == {"T2": "no coordinates"}
+    assert metadata["provenance"]["revisions"] == {"baseline": 1, "battery": 5}
+    assert metadata["provenance"]["settings"] == {"name": "kmer2", "k": 2, "inverse_regularisation": 1.0}
+
+
+def test_same_inputs_give_the_same_bytes(folder):
+    runs = []
+    for _ in range(2):
+        run(folder, "--test-set", f"T1={folder / 'T1.parquet'}")
+        runs.append((folder / "p.parquet").read_bytes())
+    assert runs[0] == runs[1]
+
+
+def test_skipped_experiment_gives_a_skipped_table(folder):
+    write_examples(folder / "labelled.parquet", skipped_examples("too few peaks", {}))
+    run(folder, "--test-set", f"T1={folder / 'T1.parquet'}")
+    frame, metadata = read_predictions(folder / "p.parquet")
+    assert frame.empty
+    assert (metadata["status"], metadata["reason"]) == ("skipped", "too few peaks")

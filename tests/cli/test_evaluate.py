@@ -1,0 +1,62 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from bindgram.cli.evaluate import evaluate
+from bindgram.errors import InputError
+from bindgram.evaluation.predictions import COLUMNS, write_predictions
+from bindgram.provenance import make_provenance
+
+
+def predictions(n: int = 80) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 2
+    frame = pd.DataFrame({"test_set": "T1", "label": labels, "score": labels + rng.normal(size=n)})
+    frame["split"] = np.where(np.arange(n) < n // 2, "test", "valid")
+    frame["example_id"] = [f"e{index}" for index in range(n)]
+    return frame.reindex(columns=COLUMNS)
+
+
+def run(path, output) -> dict:
+    arguments = ["--predictions", str(path), "--replicates", "100", "--confidence", "0.9", "--max-block-bp", "1000"]
+    arguments += ["--seed", "3", "--revision", "2", "--output", str(output)]
+    result = CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(output.read_text())
+
+
+def test_metrics_are_flat_and_carry_the_revisions_of_all_commands(tmp_path):
+    path = tmp_path / "p.parquet"
+    provenance = make_provenance("predict", 4, {}, {})
+    write_predictions(path, predictions(), "ok", "", provenance, {"T2": "no coordinates"})
+    values = run(path, tmp_path / "m.json")
+    assert values["T1.auroc.low"] < values["T1.auroc"] < values["T1.auroc.high"]
+    assert values["T1.n_positives"] == values["T1.n_negatives"] == 20
+    assert values["T2.auroc"] is None
+    assert values["T2.reason"] == "no coordinates"
+    assert values["status"] == "ok"
+    assert values["provenance"]["revisions"] == {"evaluate": 2, "predict": 4}
+    first = (tmp_path / "m.json").read_bytes()
+    run(path, tmp_path / "m.json")
+    assert (tmp_path / "m.json").read_bytes() == first
+
+
+def test_skipped_predictions_give_skipped_metrics(tmp_path):
+    write_predictions(tmp_path / "p.parquet", None, "skipped", "too few peaks", {})
+    values = run(tmp_path / "p.parquet", tmp_path / "m.json")
+    assert {key: values[key] for key in values if key != "provenance"} == {
+        "status": "skipped",
+        "reason": "too few peaks",
+    }
+
+
+def test_scores_that_are_not_numbers_leave_no_output(tmp_path):
+    frame = predictions()
+    frame.loc[5, "score"] = np.nan
+    write_predictions(tmp_path / "p.parquet", frame, "ok", "", {})
+    with pytest.raises(InputError, match=r"p\.parquet: 1 of 80 scores are not finite.*e5"):
+        run(tmp_path / "p.parquet", tmp_path / "m.json")
+    assert not (tmp_path / "m.json").exists()

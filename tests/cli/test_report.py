@@ -1,0 +1,73 @@
+import json
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from bindgram.cli.report import report
+from bindgram.errors import InputError
+
+HEADER = (
+    "experiment\ttf\tbiosample\tmodel\tscheme\tseed\tsplit\ttest_set\tmetric\tvalue\tlow\thigh\tfloor\tn_positives"
+    "\tn_negatives\tflag\tstatus\treason\n"
+)
+ROWS = (
+    "E1\tCTCF\tK562\tdeepbind_cnn\tgenomic_matched\t1\tf\tT2\taverage_precision\t0.700000\t0.600000\t0.800000\t0.300000"
+    "\t50\t500\t\tok\t\n"
+    "E2\tMAX\tK562\tdeepbind_cnn\tgenomic_matched\t1\tf\t\t\t\t\t\t\t\t\t\tskipped\ttoo few peaks\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "metrics.tsv").write_text(HEADER + ROWS)
+    provenance = {"revisions": {"collect": 9}, "digest": "d"}
+    (tmp_path / "metrics.tsv.json").write_text(json.dumps({"n_rows": {}, "provenance": provenance}))
+    (tmp_path / "positives.filter.tsv").write_text("reason\tn\nduplicate\t3\n")
+    return tmp_path
+
+
+@pytest.fixture
+def config_json(repository) -> str:
+    return json.dumps(yaml.safe_load((repository / "config/config.yaml").read_text()))
+
+
+def run(folder, config_json: str) -> dict[str, str]:
+    names = ("summary", "data", "methods")
+    arguments = [word for name in names for word in (f"--{name}", str(folder / f"{name}.html"))]
+    arguments += ["--metrics", str(folder / "metrics.tsv"), "--headline-test-set", "T2", "--floor", "kmer3_lr"]
+    arguments += ["--headline-metric", "average_precision", "--config-json", config_json, "--revision", "1"]
+    arguments += ["--filter-table", f"E1={folder / 'positives.filter.tsv'}"]
+    result = CliRunner().invoke(report, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return {name: (folder / f"{name}.html").read_text() for name in names}
+
+
+def test_three_pages_are_written_the_same_on_every_run_and_without_paths(folder, config_json):
+    pages = run(folder, config_json)
+    assert "reaches average precision 0.700" in pages["summary"]
+    assert "too few peaks" in pages["summary"]
+    assert "same sequence as another" in pages["data"]
+    assert "kmer3_lr (counts of 3-mers on both strands)" in pages["methods"]
+    for page in pages.values():
+        assert '"revisions": {"collect": 9, "report": 1}' in page
+        assert str(folder) not in page
+    assert run(folder, config_json) == pages
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "not valid JSON"), ("{}", "seed: required key is missing")])
+def test_wrong_configuration_is_refused(folder, text, message):
+    with pytest.raises(InputError, match=message):
+        run(folder, text)
+
+
+def test_metrics_without_their_provenance_are_refused(folder, config_json):
+    (folder / "metrics.tsv.json").unlink()
+    with pytest.raises(InputError, match=r"metrics\.tsv\.json: no such file"):
+        run(folder, config_json)
+
+
+def test_another_table_is_refused(folder, config_json):
+    (folder / "metrics.tsv").write_text("a\tb\n")
+    with pytest.raises(InputError, match="not a table of bindgram collect"):
+        run(folder, config_json)

@@ -11,7 +11,13 @@ from bindgram.evaluation.html import Markup, cell, element, page, row, table
 
 SUFFIX = ".filter"
 REASON_NAMES = {
-    "n_peaks": "peaks read",
+    "n_input": "rows read",
+    "off_chromosome_end": "beyond the chromosome's end",
+    "not_bound": "published as unbound",
+    "beyond_strongest_n": "weaker than the strongest asked for",
+    "random_n": "left out at random (peaks without ranks)",
+    "n_published": "published negatives",
+    "not_chosen": "left out at random",
     "n_wanted": "wanted",
     "n_kept": "kept",
     "n_kept_train": "kept: train",

@@ -72,13 +72,20 @@ def paragraphs(config: Config) -> Iterator[tuple[str, str]]:
 
 def _positives(config: Config) -> str:
     settings = config.positives
-    which = "Every peak" if settings.strongest is None else f"Each of the {settings.strongest:,} strongest peaks"
     least = settings.minimum
+    which = ""
+    if settings.strongest is not None:
+        which = (
+            f" Of the windows left, the {settings.strongest:,} strongest were kept, or as many at random where the "
+            "peak file ranks none."
+        )
     return (
-        f"{which} became one window of {settings.width} bp around its summit, or around its midpoint where the peak "
+        f"Every peak became one window of {settings.width} bp around its summit, or around its midpoint where the peak "
         "file gives no summit. Windows that leave their chromosome were dropped. Filters, in this order: "
-        f"{', '.join(settings.filters) or 'none'}. An experiment with fewer than {least.train} training, {least.valid} "
-        f"validation or {least.test} test positives is skipped. Published sequence sets are used as they are."
+        f"{', '.join(settings.filters) or 'none'}.{which} An experiment with fewer than {least.train} training, "
+        f"{least.valid} validation or {least.test} test positives is skipped. Published sequence sets without "
+        "coordinates keep their own sequences and their own test set; part of their training sequences is set aside "
+        "for validation."
     )
 
 

@@ -4,16 +4,20 @@ import sys
 
 import click
 
+from bindgram.cli.adapt import adapt
 from bindgram.cli.baseline import baseline
 from bindgram.cli.battery import battery
 from bindgram.cli.check import check
 from bindgram.cli.collect import collect
 from bindgram.cli.evaluate import evaluate
 from bindgram.cli.fetch import fetch
+from bindgram.cli.finetune import finetune
 from bindgram.cli.index import index
 from bindgram.cli.negatives import negatives
 from bindgram.cli.plot import plot
 from bindgram.cli.positives import positives
+from bindgram.cli.predict import predict
+from bindgram.cli.pretrain import pretrain
 from bindgram.cli.report import report
 from bindgram.cli.tokenize import tokenize
 from bindgram.errors import InputError
@@ -26,16 +30,20 @@ def cli() -> None:
 
 
 COMMANDS: tuple[click.Command, ...] = (
+    adapt,
     baseline,
     battery,
     check,
     collect,
     evaluate,
     fetch,
+    finetune,
     index,
     negatives,
     plot,
     positives,
+    predict,
+    pretrain,
     report,
     tokenize,
 )

@@ -46,32 +46,42 @@ class ConvSettings(Settings):
     name: Literal["conv"]
     n_filters: Positive
     filter_width: Positive
-    dropout: Fraction
 
 
 class DropoutSettings(Settings):
-    """Dropout rates of the AWD-LSTM."""
+    """Dropout rates of the AWD-LSTM encoder."""
 
     embedding: Fraction
     input: Fraction
     weight: Fraction
     hidden: Fraction
+
+
+class LmDropoutSettings(DropoutSettings):
+    """Dropout rates of the language model: the encoder's and that of the decoder's input."""
+
     output: Fraction
 
 
 class OptimizerSettings(Settings):
-    """How weights are updated."""
+    """How weights are updated.
+
+    ``nt_asgd`` starts averaging when the validation loss is above the best of all but the last `nonmonotone_checks`.
+    """
 
     name: Literal["adamw", "nt_asgd"]
     learning_rate: Rate
     weight_decay: NonNegative
     schedule: Literal["one_cycle", "constant"]
     clip_norm: Rate | None
+    nonmonotone_checks: Positive | None
 
     @model_validator(mode="after")
     def _asgd_is_constant(self) -> "OptimizerSettings":
         if self.name == "nt_asgd" and self.schedule != "constant":
             raise ValueError("nt_asgd averages at a constant learning rate; set schedule: constant")
+        if (self.name == "nt_asgd") != (self.nonmonotone_checks is not None):
+            raise ValueError("nonmonotone_checks: required for nt_asgd and null for adamw")
         return self
 
 
@@ -79,7 +89,7 @@ class LmStage(Settings):
     """One stage of language modelling. An epoch is one pass; `max_tokens` ends a stage early."""
 
     optimizer: OptimizerSettings
-    dropout: DropoutSettings
+    dropout: LmDropoutSettings
     batch_size: Positive
     bptt: Positive
     epochs: Positive
@@ -88,6 +98,12 @@ class LmStage(Settings):
     max_valid_tokens: Positive
     reverse_complement: bool
     precision: Precision
+
+    @model_validator(mode="after")
+    def _half_of_the_lanes_read_the_other_strand(self) -> "LmStage":
+        if self.reverse_complement and self.batch_size % 2:
+            raise ValueError(f"batch_size: must be even with reverse_complement (got {self.batch_size})")
+        return self
 
 
 class LanguageModelFile(Settings):
@@ -136,7 +152,6 @@ class FinetuneStage(Settings):
     batch_size: Positive
     patience: Positive | None
     reverse_complement: bool
-    max_shift_bp: Annotated[int, Field(ge=0)]
     dropout: DropoutSettings | None
     precision: Precision
 

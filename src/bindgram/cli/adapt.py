@@ -1,0 +1,49 @@
+"""``bindgram adapt``: continue a language model on the positives of an experiment."""
+
+from pathlib import Path
+
+import click
+
+from bindgram.cli.options import (
+    ExistingDirectory,
+    ExistingFile,
+    NewDirectory,
+    device_option,
+    revision_option,
+    seed_option,
+    threads_option,
+)
+
+
+@click.command()
+@click.option("--language-model", type=ExistingFile, required=True, help="Language-model file (YAML).")
+@click.option("--base", type=ExistingDirectory, required=True, help="Bundle of the pretrained language model.")
+@click.option(
+    "--positives", type=ExistingFile, required=True, multiple=True, help="Positives (Parquet); repeat to pool."
+)
+@click.option("--output", type=NewDirectory, required=True, help="Folder of the bundle.")
+@seed_option
+@threads_option
+@device_option
+@revision_option
+def adapt(
+    language_model: Path,
+    base: Path,
+    positives: tuple[Path, ...],
+    output: Path,
+    seed: int,
+    threads: int,
+    device: str,
+    revision: int,
+) -> None:
+    """Adapt a language model to positive sequences of the training split."""
+    from bindgram.data.examples import read_examples
+    from bindgram.models.bundle import load_bundle, save_bundle
+    from bindgram.settings import load_language_model
+    from bindgram.training.device import choose_device
+    from bindgram.training.stages import adapt as train
+
+    settings = load_language_model(language_model)
+    tables = [read_examples(path) for path in positives]
+    chosen = choose_device(device, threads)
+    save_bundle(output, train(settings, load_bundle(base), tables, device=chosen, seed=seed, revision=revision))

@@ -1,0 +1,37 @@
+"""``bindgram pretrain``: train a k-mer language model on a genome corpus."""
+
+from pathlib import Path
+
+import click
+
+from bindgram.cli.options import (
+    ExistingFile,
+    NewDirectory,
+    device_option,
+    revision_option,
+    seed_option,
+    threads_option,
+)
+
+
+@click.command()
+@click.option("--language-model", type=ExistingFile, required=True, help="Language-model file (YAML).")
+@click.option("--corpus", type=ExistingFile, required=True, help="Tokenized genome (HDF5).")
+@click.option("--output", type=NewDirectory, required=True, help="Folder of the bundle.")
+@seed_option
+@threads_option
+@device_option
+@revision_option
+def pretrain(
+    language_model: Path, corpus: Path, output: Path, seed: int, threads: int, device: str, revision: int
+) -> None:
+    """Train a language model from random weights; report nats per base beside a Markov model."""
+    from bindgram.data.corpus import Corpus
+    from bindgram.models.bundle import save_bundle
+    from bindgram.settings import load_language_model
+    from bindgram.training.device import choose_device
+    from bindgram.training.stages import pretrain as train
+
+    settings = load_language_model(language_model)
+    bundle = train(settings, Corpus.open(corpus), device=choose_device(device, threads), seed=seed, revision=revision)
+    save_bundle(output, bundle)

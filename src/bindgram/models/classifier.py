@@ -1,0 +1,82 @@
+"""Classifiers: an encoder and a head, built from settings, and the transfer of a language model's weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bindgram.batch import Batch
+from bindgram.models.awd_lstm import AwdLstm
+from bindgram.models.conv import Conv
+from bindgram.models.heads import ConcatPool, MaxPool
+from bindgram.settings.models import AwdLstmSettings, ConvSettings, DropoutSettings, ModelFile, VocabularySettings
+
+ENCODERS = {"awd_lstm": AwdLstm, "conv": Conv}
+HEADS = {"concat_pool": ConcatPool, "max_pool": MaxPool}
+N_SPECIAL_TOKENS = 3  # as in bindgram.sequence.kmers, which models may not import; a test ties the two
+
+
+class Classifier(nn.Module):
+    """An encoder with a head: a `Batch` to one logit per example."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return (batch,) logits."""
+        return self.head(self.encoder(batch), batch)
+
+    def parameter_groups(self) -> list[list[nn.Parameter]]:
+        """Parameters from input to head, for gradual unfreezing and discriminative learning rates."""
+        return [*self.encoder.parameter_groups(), list(self.head.parameters())]
+
+
+def build_encoder(
+    settings: AwdLstmSettings | ConvSettings, vocabulary: VocabularySettings | None, dropout: DropoutSettings | None
+) -> nn.Module:
+    """Build an encoder with random weights."""
+    if isinstance(settings, ConvSettings):
+        return ENCODERS["conv"](settings)
+    assert vocabulary is not None
+    assert dropout is not None
+    size = 4**vocabulary.k + N_SPECIAL_TOKENS
+    return ENCODERS["awd_lstm"](settings, size, vocabulary.stride, dropout)
+
+
+def build_classifier(
+    model: ModelFile, encoder: AwdLstmSettings | ConvSettings, vocabulary: VocabularySettings | None
+) -> Classifier:
+    """Build a classifier with random weights from a model file and its resolved encoder and vocabulary."""
+    built = build_encoder(encoder, vocabulary, model.finetune.dropout)
+    return Classifier(built, HEADS[model.head.name](model.head, built.out_channels))
+
+
+def transfer_encoder(classifier: Classifier, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Copy a language model's encoder into a classifier and prove that it arrived.
+
+    Returns
+    -------
+    ``n_tensors``, ``n_parameters`` moved, and ``n_changed`` tensors whose values differ from before.
+
+    Raises
+    ------
+    ValueError : a tensor is missing, superfluous or of another shape, or none changed.
+    """
+    ours = classifier.encoder.state_dict()
+    theirs = {name.removeprefix("encoder."): value for name, value in state.items() if name.startswith("encoder.")}
+    if set(ours) != set(theirs):
+        raise ValueError(f"encoder tensors differ: {sorted(set(ours) ^ set(theirs))}")
+    before = {name: value.clone() for name, value in ours.items()}
+    classifier.encoder.load_state_dict(theirs, strict=True)
+    after = classifier.encoder.state_dict()
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    if not changed:
+        raise ValueError("loading the language model changed no tensor of the encoder")
+    return {
+        "n_tensors": len(theirs),
+        "n_parameters": sum(value.numel() for value in theirs.values()),
+        "n_changed": len(changed),
+    }

@@ -1,0 +1,89 @@
+"""Optimizers and learning-rate schedules over parameter groups.
+
+References
+----------
+Smith (2018), one-cycle: https://arxiv.org/abs/1803.09820
+Merity et al. (2017), NT-ASGD: https://arxiv.org/abs/1708.02182, algorithm 1
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+
+NEVER = 2**62  # optimizer step at which averaging starts while it has not been triggered
+
+
+def discriminative_rates(rate: float, decay: float, n_groups: int) -> list[float]:
+    """Learning rate per group from input to head: the head gets `rate`, each group below it 1/`decay` of the next."""
+    return [rate / decay ** (n_groups - 1 - group) for group in range(n_groups)]
+
+
+def freeze_below(groups: Sequence[Sequence[nn.Parameter]], unfrozen: int | None) -> list[Sequence[nn.Parameter]]:
+    """Let the last `unfrozen` groups learn (None: all) and freeze the others; return the learning ones."""
+    first = 0 if unfrozen is None else max(0, len(groups) - unfrozen)
+    for number, group in enumerate(groups):
+        for parameter in group:
+            parameter.requires_grad_(number >= first)
+    return list(groups[first:])
+
+
+def make_optimizer(
+    name: str, groups: Sequence[Sequence[nn.Parameter]], rates: Sequence[float], weight_decay: float
+) -> torch.optim.Optimizer:
+    """``adamw``, or ``nt_asgd``: SGD that starts averaging its weights when `NonMonotoneTrigger` says so."""
+    parameters = [{"params": list(group), "lr": rate} for group, rate in zip(groups, rates, strict=True)]
+    if name == "adamw":
+        return torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=weight_decay)
+    assert name == "nt_asgd", name
+    return torch.optim.ASGD(parameters, lambd=0.0, t0=NEVER, weight_decay=weight_decay)
+
+
+def make_schedule(name: str, optimizer: torch.optim.Optimizer, n_steps: int) -> LRScheduler:
+    """``one_cycle`` (up to each group's own rate and down to almost nothing) or ``constant``."""
+    if name == "constant":
+        return LambdaLR(optimizer, lambda step: 1.0)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    return OneCycleLR(optimizer, max_lr=rates, total_steps=max(n_steps, 2), pct_start=0.25, cycle_momentum=False)
+
+
+class NonMonotoneTrigger:
+    """Start averaging when a validation loss is above the best of all but the last `patience` (None: never)."""
+
+    def __init__(self, patience: int | None) -> None:
+        self.patience = patience
+        self.losses: list[float] = []
+        self.triggered = False
+
+    def update(self, loss: float, optimizer: torch.optim.Optimizer) -> None:
+        """Note a validation loss; switch the optimizer to averaging once the loss stops improving."""
+        older = self.losses[: -self.patience] if self.patience else []
+        if not self.triggered and older and loss > min(older):
+            self.triggered = True
+            for group in optimizer.param_groups:
+                group["t0"] = _steps_done(optimizer)
+        self.losses.append(loss)
+
+
+@contextmanager
+def averaged_weights(optimizer: torch.optim.Optimizer, trigger: NonMonotoneTrigger) -> Iterator[None]:
+    """Put the averaged weights in place for the body (validation, saving) and the running ones back after it."""
+    if not trigger.triggered:
+        yield
+        return
+    running = {}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            running[parameter] = parameter.detach().clone()
+            parameter.data.copy_(optimizer.state[parameter]["ax"])
+    try:
+        yield
+    finally:
+        for parameter, value in running.items():
+            parameter.data.copy_(value)
+
+
+def _steps_done(optimizer: torch.optim.Optimizer) -> int:
+    return max((int(state["step"]) for state in optimizer.state.values()), default=0)

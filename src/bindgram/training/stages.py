@@ -1,0 +1,184 @@
+"""The stages as functions from inputs to a bundle: pretrain → adapt → fine-tune.
+
+An experiment that cannot be modelled (its tables say ``skipped``) yields a skipped bundle, never an error.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+
+from bindgram.data.corpus import Corpus, stream_of_sequences
+from bindgram.data.examples import ExampleTable
+from bindgram.errors import InputError
+from bindgram.models.bundle import Bundle, skipped_bundle
+from bindgram.models.classifier import build_classifier, transfer_encoder
+from bindgram.provenance import make_provenance
+from bindgram.sequence.dna import codes_of
+from bindgram.sequence.kmers import Vocabulary
+from bindgram.settings.models import (
+    AwdLstmSettings,
+    ConvSettings,
+    LanguageModelFile,
+    ModelFile,
+    SameAs,
+    VocabularySettings,
+)
+from bindgram.training.finetune import train_classifier
+from bindgram.training.loaders import LabelledSequences
+from bindgram.training.pretrain import train_language_model
+
+
+def pretrain(settings: LanguageModelFile, corpus: Corpus, *, device: torch.device, seed: int, revision: int) -> Bundle:
+    """Train a language model from random weights on the train regions of a corpus.
+
+    Raises
+    ------
+    InputError : the corpus was tokenized with another vocabulary, or is too short for one step.
+    """
+    stage = settings.pretrain
+    vocabulary = _vocabulary(settings.vocabulary)
+    if corpus.vocabulary != vocabulary:
+        raise InputError(f"corpus: tokenized with {corpus.vocabulary}, the language model wants {vocabulary}")
+    needed = stage.batch_size * (stage.bptt + 1)
+    if len(corpus.tokens("train")) < needed:
+        raise InputError(
+            f"corpus: {len(corpus.tokens('train'))} training tokens, one step needs {needed}; lower pretrain.batch_size"
+            " or pretrain.bptt in the language-model file"
+        )
+    trained = train_language_model(
+        settings, "pretrain", corpus.tokens("train"), corpus.tokens("valid"), device=device, seed=seed
+    )
+    used = settings.model_dump(include={"vocabulary", "encoder", "pretrain"})
+    provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed)
+    return Bundle("language_model", used, vocabulary.to_json(), trained.state, trained.log, provenance, trained.metrics)
+
+
+def adapt(
+    settings: LanguageModelFile,
+    base: Bundle,
+    positives: Sequence[ExampleTable],
+    *,
+    device: torch.device,
+    seed: int,
+    revision: int,
+) -> Bundle:
+    """Continue a language model on the positives of one experiment, or of several pooled.
+
+    Only training positives are learnt from; validation positives choose the best weights.
+
+    Raises
+    ------
+    InputError : the base has another vocabulary or encoder, or the file has no adapt stage.
+    """
+    if settings.adapt is None:
+        raise InputError("the language-model file has no adapt stage; add one")
+    used = settings.model_dump(include={"vocabulary", "encoder", "adapt"})
+    for section in ("vocabulary", "encoder"):
+        if base.settings[section] != used[section]:
+            raise InputError(f"base bundle: {section} is {base.settings[section]}, the file says {used[section]}")
+    inputs = {f"positives{number}": table.provenance for number, table in enumerate(positives)}
+    provenance = make_provenance("adapt", revision, used, {"base": base.provenance, **inputs}, seed)
+    usable = [table for table in positives if not table.skipped]
+    if base.skipped or not usable:
+        reason = base.reason if base.skipped else positives[0].reason
+        return skipped_bundle("language_model", reason, used, provenance)
+    vocabulary = _vocabulary(settings.vocabulary)
+    streams = {
+        split: stream_of_sequences(
+            codes_of([text for table in usable for text in table.of_split(split)["sequence"]]), vocabulary
+        )
+        for split in ("train", "valid")
+    }
+    trained = train_language_model(
+        settings, "adapt", streams["train"], streams["valid"], device=device, seed=seed, start=base.state
+    )
+    return Bundle("language_model", used, vocabulary.to_json(), trained.state, trained.log, provenance, trained.metrics)
+
+
+def finetune(
+    model: ModelFile,
+    language_model: LanguageModelFile | None,
+    pretrained: Bundle | None,
+    labelled: ExampleTable,
+    *,
+    device: torch.device,
+    seed: int,
+    revision: int,
+) -> Bundle:
+    """Train a classifier on labelled examples, from a language model's weights where the model file says so.
+
+    Raises
+    ------
+    InputError : the model file and the bundles do not fit together.
+    """
+    encoder, vocabulary = resolve_encoder(model, language_model, pretrained)
+    used = model.model_dump() | {
+        "encoder": encoder.model_dump(),
+        "vocabulary": vocabulary.model_dump() if vocabulary else None,
+        "width": len(labelled.frame["sequence"].iloc[0]) if len(labelled.frame) else None,
+    }
+    inputs = {"labelled": labelled.provenance}
+    if pretrained is not None:
+        inputs["pretrained"] = pretrained.provenance
+    provenance = make_provenance("finetune", revision, used, inputs, seed)
+    skip = labelled.reason if labelled.skipped else pretrained.reason if pretrained and pretrained.skipped else None
+    if skip is not None:
+        return skipped_bundle("classifier", skip, used, provenance)
+    words = _vocabulary(vocabulary) if vocabulary else None
+    train, valid = (labelled_sequences(labelled.of_split(split), words) for split in ("train", "valid"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        classifier = build_classifier(model, encoder, vocabulary)
+    transfer = transfer_encoder(classifier, pretrained.state) if pretrained else None
+    trained = train_classifier(classifier, model.finetune, train, valid, device=device, seed=seed)
+    metrics = trained.metrics | {"transfer": transfer, "n_train": len(train), "n_valid": len(valid)}
+    return Bundle(
+        "classifier", used, words.to_json() if words else None, trained.state, trained.log, provenance, metrics
+    )
+
+
+def resolve_encoder(
+    model: ModelFile, language_model: LanguageModelFile | None, pretrained: Bundle | None
+) -> tuple[AwdLstmSettings | ConvSettings, VocabularySettings | None]:
+    """The encoder and vocabulary that a model file means: its own, its language model's, or its bundle's.
+
+    Raises
+    ------
+    InputError : a language model or a bundle is missing, superfluous or of another architecture.
+    """
+    if (pretrained is None) != (model.pretrained == "none"):
+        raise InputError(
+            f"model file: pretrained is {model.pretrained!r}; give --pretrained exactly when it is a model"
+        )
+    if not isinstance(model.encoder, SameAs):
+        return model.encoder, model.vocabulary
+    if language_model is None:
+        raise InputError(f"model file: encoder is that of {model.encoder.same_as!r}; give --language-model")
+    if pretrained is not None:
+        for section in ("vocabulary", "encoder"):
+            expected = getattr(language_model, section).model_dump()
+            if pretrained.settings[section] != expected:
+                raise InputError(f"pretrained bundle: {section} is {pretrained.settings[section]}, not {expected}")
+    return language_model.encoder, language_model.vocabulary
+
+
+def labelled_sequences(rows: pd.DataFrame, vocabulary: Vocabulary | None) -> LabelledSequences:
+    """Rows of an example table as arrays."""
+    return LabelledSequences(codes_of(list(rows["sequence"])), rows["label"].to_numpy("float32"), vocabulary)
+
+
+def classifier_of(bundle: Bundle) -> tuple[torch.nn.Module, Vocabulary | None]:
+    """Rebuild the network of a classifier bundle with its weights."""
+    settings: Mapping[str, Any] = {name: value for name, value in bundle.settings.items() if name != "width"}
+    shape = settings | {"pretrained": "none", "adapt": "none"}
+    model = ModelFile.model_validate(shape)
+    assert not isinstance(model.encoder, SameAs)
+    classifier = build_classifier(model, model.encoder, model.vocabulary)
+    classifier.load_state_dict(dict(bundle.state), strict=True)
+    return classifier, _vocabulary(model.vocabulary) if model.vocabulary else None
+
+
+def _vocabulary(settings: VocabularySettings) -> Vocabulary:
+    return Vocabulary(settings.k, settings.stride)

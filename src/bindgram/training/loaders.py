@@ -20,8 +20,8 @@ from bindgram.sequence.kmers import SPECIAL_TOKENS, Vocabulary
 class Lanes:
     """A token stream cut into equal lanes that are read side by side, `bptt` tokens at a time.
 
-    With `reverse_complement` (an even number of lanes), the second half of the lanes reads the whole stream again on the other strand: the
-    reversed order of reverse-complement k-mers.
+    With `reverse_complement` (an even number of lanes), the second half of the lanes reads the whole stream again on
+    the other strand: the reversed order of reverse-complement k-mers.
     """
 
     tokens: np.ndarray  # (tokens,) of any unsigned type, may be memory-mapped

@@ -63,7 +63,7 @@ class NonMonotoneTrigger:
         if not self.triggered and older and loss > min(older):
             self.triggered = True
             for group in optimizer.param_groups:
-                group["t0"] = _steps_done(optimizer)
+                group["t0"] = _steps_done(optimizer) - 1  # torch weights step n by 1 / (n - 1 - t0)
         self.losses.append(loss)
 
 

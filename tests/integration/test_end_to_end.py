@@ -1,0 +1,99 @@
+"""One whole run on a tiny synthetic genome: what it must learn, what it must not, and what bad data do."""
+
+import json
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+
+def metrics_table(path):
+    return pd.read_csv(path, sep="\t", keep_default_na=False).astype({"experiment": str})
+
+
+def row_of(table, **wanted):
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+@pytest.fixture(scope="module")
+def table(finished_run):
+    return metrics_table(finished_run.root / "results/metrics.tsv")
+
+
+@pytest.mark.parametrize("model", ["tiny_lstm", "tiny_cnn"])
+@pytest.mark.parametrize("test_set", ["T1", "T2"])
+def test_planted_motif_is_learnt(table, model, test_set):
+    row = row_of(table, experiment="planted", model=model, test_set=test_set, metric="auroc")
+    assert float(row["value"]) > 0.9
+    assert float(row["low"]) > float(row["floor"])
+
+
+@pytest.mark.parametrize("model", ["tiny_lstm", "tiny_cnn"])
+def test_positives_without_a_signal_give_one_half_within_the_interval(table, model):
+    row = row_of(table, experiment="control", model=model, test_set="T2", metric="auroc")
+    assert float(row["low"]) < 0.5 < float(row["high"])
+
+
+def test_exact_shuffles_leave_nothing_to_a_dinucleotide_baseline(table):
+    row = row_of(table, experiment="planted", model="kmer2_lr", test_set="T1", metric="auroc")
+    assert float(row["value"]) == pytest.approx(0.5, abs=0.02)
+
+
+def test_experiment_with_too_few_peaks_is_skipped_with_the_reason(finished_run, table):
+    rows = table[table["experiment"] == "few"]
+    assert set(rows["model"]) == {"tiny_lstm", "tiny_cnn", "kmer2_lr"}
+    assert set(rows["status"]) == {"skipped"}
+    assert rows["reason"].str.contains("fewer than the minimum of 20").all()
+    assert "fewer than the minimum of 20" in (finished_run.root / "results/report/summary.html").read_text()
+    bundle = json.loads(
+        (finished_run.root / "results/models/tiny_cnn/blocks/few/genomic_matched/s1/config.json").read_text()
+    )
+    assert bundle["status"] == "skipped"
+
+
+def test_language_model_log_stands_beside_a_markov_model(finished_run):
+    log = pd.read_csv(finished_run.root / "results/lm/tiny/toy.blocks/train_log.tsv", sep="\t")
+    assert log.filter(like="markov").notna().to_numpy().all()
+    assert log.filter(like="markov").shape[1] >= 1
+
+
+def test_whole_report_is_made_in_one_file(project):
+    result = project.snakemake("--report", "results/report/bindgram.html")
+    assert result.returncode == 0, result.stdout
+    html = (project.root / "results/report/bindgram.html").read_text()
+    assert "ROC and precision-recall curves" in html
+    assert "PLANTED in cells" in html
+
+
+def test_failed_experiment_is_listed_as_failed_and_the_others_finish(project):
+    (project.root / "data/broken.narrowPeak").write_text("<!DOCTYPE html><html>502 Bad Gateway</html>\n")
+    project.write_peaks("second", range(900, 230_000, 600))
+    project.add_experiment("broken")
+    project.add_experiment("second")
+    one_model = ("--config", "models=[tiny_cnn]")
+    result = project.snakemake("--keep-going", *one_model)
+    assert result.returncode == 1
+    assert (project.root / "results/metrics/tiny_cnn/blocks/second/genomic_matched/s1.json").is_file()
+
+    result = project.snakemake("report_available", *one_model)
+    assert result.returncode == 0, result.stdout
+    table = metrics_table(project.root / "results/report/available/metrics.tsv")
+    status = table.groupby("experiment")["status"].unique().map(list).to_dict()
+    assert status == {"planted": ["ok"], "control": ["ok"], "few": ["skipped"], "second": ["ok"], "broken": ["failed"]}
+    reason = table.loc[table["experiment"] == "broken", "reason"].iloc[0]
+    assert "HTML" in reason
+    assert "HTML" in (project.root / "results/report/available/summary.html").read_text()
+    assert project.planned_jobs("report_available", *one_model) == {("report_available",)}
+
+
+def test_same_inputs_give_the_same_table(finished_run, fresh_project):
+    """A second run of one experiment from scratch: its rows are the same bytes."""
+    result = fresh_project.snakemake("results/metrics.tsv", "--config", "select={experiments: [planted]}")
+    assert result.returncode == 0, result.stdout
+    first = (finished_run.root / "results/metrics.tsv").read_text().splitlines()
+    again = (fresh_project.root / "results/metrics.tsv").read_text().splitlines()
+    assert again == [first[0], *(line for line in first if line.startswith("planted\t"))]

@@ -1,0 +1,102 @@
+"""Rules against the command line: every command that a rule writes exists and gets the options it needs."""
+
+import gzip
+import re
+import shlex
+
+import pytest
+import yaml
+
+from bindgram.cli import COMMANDS
+
+pytestmark = pytest.mark.workflow
+
+OPTIONS = {command.name: {name: option for option in command.params for name in option.opts} for command in COMMANDS}
+
+
+def planned_commands(project, *arguments):
+    """Words of every `bindgram` command of a dry run."""
+    result = project.snakemake("--dry-run", "--printshellcmds", *arguments)
+    assert result.returncode == 0, result.stdout
+    text = "\n".join(re.findall(r"^Shell command: (.*)$", result.stdout, flags=re.MULTILINE))
+    without_loops = re.sub(r"\$\(for .*?done; done\)", "", text)
+    commands = re.findall(r"bindgram (.*?)(?: && |\)? > results/logs)", without_loops)
+    assert len(commands) == without_loops.count("bindgram ")
+    return [shlex.split(command) for command in commands]
+
+
+@pytest.fixture
+def every_kind_of_job(fresh_project):
+    """The tiny project with adapted models, a published sequence set, a blacklist and both schemes."""
+    root = fresh_project.root
+    for name in ("published", "published_test"):
+        with gzip.open(root / f"data/{name}.seq.gz", "wt") as handle:
+            handle.write("FoldID\tEventID\tseq\tBound\n")
+    (root / "data/blacklist.bed").write_text("chrA\t0\t100\n")
+    (root / "config/assemblies.tsv").write_text(
+        "assembly\tfasta\tchrom_sizes\tblacklist\ntoy\tdata/genome.fa\tdata/chrom.sizes\tdata/blacklist.bed\n"
+    )
+    (root / "config/experiments.tsv").write_text(
+        "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\ttest_sequences\n"
+        "planted\tPLANTED\tK562's (old) batch\ttoy\tnarrowPeak\tdata/planted.narrowPeak\t\n"
+        "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\tdata/published_test.seq.gz\n"
+    )
+    lm = yaml.safe_load((root / "config/lms/tiny.yaml").read_text())
+    (root / "config/lms/tiny.yaml").write_text(yaml.safe_dump(lm | {"adapt": lm["pretrain"]}))
+    model = yaml.safe_load((root / "config/models/tiny_lstm.yaml").read_text())
+    for group in ("experiment", "tf"):
+        (root / f"config/models/by_{group}.yaml").write_text(yaml.safe_dump(model | {"adapt": group}))
+    (root / "config/universe.txt").write_text("planted\npublished\n")
+    config = yaml.safe_load((root / "config/config.yaml").read_text())
+    config |= {"models": [*config["models"], "by_experiment", "by_tf"], "adaptation_universe": "config/universe.txt"}
+    config["negatives"]["schemes"] = ["genomic_matched", "dinucleotide_shuffle"]
+    config["positives"]["strongest"] = 100
+    config["battery"]["max_positives"] = 50
+    (root / "config/config.yaml").write_text(yaml.safe_dump(config))
+    return fresh_project
+
+
+def test_every_planned_command_has_known_and_all_required_options(every_kind_of_job):
+    commands = [*planned_commands(every_kind_of_job), *planned_commands(every_kind_of_job, "report_available")]
+    for name, *words in commands:
+        given = {word for word in words if word.startswith("--")}
+        assert given <= set(OPTIONS[name]), name
+        required = {option for option, parameter in OPTIONS[name].items() if parameter.required}
+        assert required <= given, name
+    assert {name for name, *_ in commands} == set(OPTIONS) - {"check"}
+
+
+def test_published_set_needs_no_genome_and_tests_on_its_own_sequences(every_kind_of_job):
+    jobs = every_kind_of_job.planned_jobs()
+    assert ("make_test_set", "published", "blocks", "published") in jobs
+    assert ("make_test_set", "planted", "blocks", "published") not in jobs
+    assert ("fetch_test_sequences", "published") in jobs
+    for words in planned_commands(every_kind_of_job):
+        if words[0] in ("positives", "negatives", "battery"):
+            experiment = words[words.index("--experiment") + 1]
+            if experiment == "published":
+                assert "--genome" not in words
+
+
+def test_models_start_from_the_adapted_language_model_they_ask_for(every_kind_of_job):
+    starts = {}
+    for words in planned_commands(every_kind_of_job):
+        if words[0] == "finetune" and "planted/labelled/genomic_matched" in words[words.index("--labelled") + 1]:
+            model = words[words.index("--model") + 1].split("/")[-1].removesuffix(".yaml")
+            starts[model] = words[words.index("--pretrained") + 1] if "--pretrained" in words else None
+    assert starts == {
+        "tiny_lstm": "results/lm/tiny/toy.blocks",
+        "by_experiment": "results/lm/tiny/toy.blocks.experiment-planted",
+        "by_tf": "results/lm/tiny/toy.blocks.tf-PLANTED",
+        "tiny_cnn": None,
+    }
+
+
+def test_adaptation_by_tf_pools_the_universe_and_not_the_sheet(every_kind_of_job):
+    (every_kind_of_job.root / "config/universe.txt").write_text("planted\n")
+    target = "results/lm/tiny/toy.blocks.tf-PLANTED/config.json"
+    pooled = [words for words in planned_commands(every_kind_of_job, target) if words[0] == "adapt"]
+    assert len(pooled) == 1
+    assert [word for word in pooled[0] if word.endswith("positives.parquet")] == [
+        "results/examples/blocks/planted/positives.parquet"
+    ]

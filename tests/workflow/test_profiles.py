@@ -1,0 +1,92 @@
+"""The profiles and the shipped configuration: what `snakemake --profile` plans from the checkout."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.workflow
+
+GPU_RULES = {"finetune_classifier", "predict_scores", "pretrain_language_model"}
+
+
+@pytest.fixture(scope="module")
+def plan(repository, tmp_path_factory):
+    """Plans with a profile, away from the results of the checkout."""
+
+    def make_plan(*arguments):
+        root = tmp_path_factory.mktemp("checkout")
+        for name in ("workflow", "config", "envs", "profiles", "resources"):
+            (root / name).symlink_to(repository / name)
+        (root / "slurm").symlink_to("profiles/slurm")
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        result = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--dry-run", *arguments],
+            cwd=root,
+            env=os.environ | {"PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+    return make_plan
+
+
+def job_counts(text):
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", text.split("Job stats:")[-1], flags=re.MULTILINE)}
+
+
+def test_slurm_link_names_the_profile(repository):
+    assert (repository / "slurm").is_symlink()
+    assert (repository / "slurm/config.yaml").samefile(repository / "profiles/slurm/config.yaml")
+
+
+def test_slurm_plans_every_experiment_with_every_model_and_seed(plan):
+    counts = job_counts(plan("--profile", "slurm", "--config", "select={first: 3}"))
+    models_and_seeds = 3 * 3
+    assert counts["fetch_peaks"] == counts["make_positives"] == counts["plot_experiment"] == 3
+    assert counts["finetune_classifier"] == counts["predict_scores"] == 3 * models_and_seeds
+    assert counts["evaluate_scores"] == 3 * (models_and_seeds + 2)
+    assert counts["pretrain_language_model"] == counts["fetch_genome"] == counts["fetch_blacklist"] == 1
+
+
+def test_slurm_asks_a_gpu_for_the_jobs_with_a_network_only(plan):
+    text = plan("--profile", "slurm", "--config", "select={first: 1}")
+    jobs = re.findall(r"^(?:local)?rule (\w+):$(.*?)^ +resources: (.*?)$", text, flags=re.MULTILINE | re.DOTALL)
+    with_gpu = {name for name, _, resources in jobs if re.search(r"\bgpu=1\b", resources)}
+    assert with_gpu == GPU_RULES
+    assert all(re.search(r"\bruntime=\d+", resources) for name, _, resources in jobs if name != "all")
+
+
+def test_demo_plans_four_factors_and_the_others_are_one_line_away(plan):
+    assert job_counts(plan("--profile", "profiles/demo"))["make_positives"] == 4
+    assert job_counts(plan("--profile", "profiles/demo", "--config", "select={tfs: []}"))["make_positives"] == 12
+
+
+def test_fetch_all_fetches_and_does_nothing_else(plan):
+    counts = job_counts(plan("fetch_all", "--profile", "slurm", "--config", "select={first: 5}"))
+    assert counts == {"fetch_all": 1, "fetch_blacklist": 1, "fetch_genome": 1, "fetch_peaks": 5, "total": 8}
+
+
+def test_profiles_rerun_for_data_settings_and_code_but_not_for_an_edited_environment(repository):
+    for name in ("demo", "slurm"):
+        profile = yaml.safe_load((repository / f"profiles/{name}/config.yaml").read_text())
+        assert profile["rerun-triggers"] == ["mtime", "params", "input", "code"]
+        assert profile["keep-going"] is True
+        assert profile["rerun-incomplete"] is True
+
+
+def test_profile_settings_name_rules_that_exist(repository):
+    rules = set()
+    for path in (repository / "workflow/rules").glob("*.smk"):
+        rules |= set(re.findall(r"^rule (\w+):", path.read_text(), flags=re.MULTILINE))
+    for name in ("demo", "slurm"):
+        profile = yaml.safe_load((repository / f"profiles/{name}/config.yaml").read_text())
+        assert set(profile.get("set-threads", {})) | set(profile.get("set-resources", {})) <= rules

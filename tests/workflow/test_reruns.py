@@ -1,0 +1,141 @@
+"""What a change reruns after a finished run, from the dry run's jobs: exactly those that depend on it."""
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.workflow
+
+ENDS = {("collect_metrics",), ("write_report",), ("all",)}
+EXPERIMENTS = ("planted", "control", "few")
+MODELS = ("tiny_lstm", "tiny_cnn")
+BASELINE = "kmer2_lr"
+SCHEME, SEED, SPLIT = "genomic_matched", "1", "blocks"
+
+
+def preparation(experiment):
+    """Jobs that make an experiment's tables; wildcards in the order of their names."""
+    return {
+        ("fetch_peaks", experiment, "narrowPeak"),
+        ("make_positives", experiment, SPLIT),
+        ("make_negatives", experiment, SCHEME, SPLIT),
+        *battery(experiment),
+    }
+
+
+def battery(experiment):
+    return {("make_test_set", experiment, SPLIT, name) for name in ("T1", "T2")}
+
+
+def training(experiment, model):
+    return {("finetune_classifier", experiment, model, SCHEME, SEED, SPLIT), *scoring(experiment, model)}
+
+
+def scoring(experiment, model):
+    return {(rule, experiment, model, SCHEME, SEED, SPLIT) for rule in ("predict_scores", "evaluate_scores")}
+
+
+def baseline(experiment):
+    return {
+        ("score_baseline", BASELINE, experiment, SCHEME, SEED, SPLIT),
+        ("evaluate_scores", experiment, BASELINE, SCHEME, SEED, SPLIT),
+    }
+
+
+def figures(experiment):
+    return {("plot_experiment", experiment, SCHEME, SPLIT)}
+
+
+def whole(experiment):
+    """All jobs that belong to one experiment."""
+    trained = set().union(*(training(experiment, model) for model in MODELS))
+    return preparation(experiment) | trained | baseline(experiment) | figures(experiment)
+
+
+def of_all(*jobs_of_experiment):
+    return set().union(*(jobs(name) for jobs in jobs_of_experiment for name in EXPERIMENTS))
+
+
+def change_yaml(project, path, change):
+    def rewrite(text):
+        value = yaml.safe_load(text)
+        change(value)
+        return yaml.safe_dump(value, sort_keys=False)
+
+    project.edit(path, rewrite)
+
+
+def test_nothing_runs_again_without_a_change(finished_run):
+    assert finished_run.planned_jobs() == set()
+
+
+def test_whole_run_is_this_list_of_jobs(fresh_project):
+    genome = {
+        ("fetch_genome", "toy"),
+        ("index_genome", "toy"),
+        ("tokenize_genome", "toy", "3", SPLIT, "1"),
+        ("pretrain_language_model", "toy", "tiny", SPLIT),
+    }
+    assert fresh_project.planned_jobs() == genome | of_all(whole) | ENDS
+
+
+def test_new_experiment_runs_its_own_jobs_only(project):
+    project.write_peaks("second", range(900, 230_000, 1200))
+    project.add_experiment("second")
+    assert project.planned_jobs() == whole("second") | ENDS
+
+
+def test_changed_peak_file_reruns_its_experiment_only(project):
+    project.write_peaks("planted", range(300, 230_000, 1200))
+    assert project.planned_jobs() == whole("planted") | ENDS
+
+
+def test_changed_fine_tuning_setting_reruns_from_fine_tuning_of_that_model_on(project):
+    change_yaml(project, "config/models/tiny_cnn.yaml", lambda model: model["finetune"].update(batch_size=64))
+    expected = of_all(lambda name: training(name, "tiny_cnn"), figures)
+    assert project.planned_jobs() == expected | ENDS
+
+
+def test_changed_pretraining_setting_reruns_from_pretraining_on(project):
+    change_yaml(project, "config/lms/tiny.yaml", lambda lm: lm["pretrain"].update(bptt=24))
+    expected = of_all(lambda name: training(name, "tiny_lstm"), figures)
+    assert project.planned_jobs() == expected | ENDS | {("pretrain_language_model", "toy", "tiny", SPLIT)}
+
+
+def test_comment_in_a_settings_file_reruns_nothing(project):
+    for path in ("config/models/tiny_cnn.yaml", "config/lms/tiny.yaml", "config/splits/blocks.yaml"):
+        project.edit(path, lambda text: "# a thought\n" + text)
+    assert project.planned_jobs() == set()
+
+
+def test_blocks_of_another_assembly_rerun_nothing(project):
+    other = {"train": ["chr1"], "valid": ["chr2"], "test": ["chr3"]}
+    change_yaml(project, "config/splits/blocks.yaml", lambda split: split["assemblies"].update(other=other))
+    assert project.planned_jobs() == set()
+
+
+def test_raised_revision_reruns_that_command_and_all_that_depends_on_it(project):
+    change_yaml(project, "config/revisions.yaml", lambda revisions: revisions.update(battery=revisions["battery"] + 1))
+    scores = of_all(lambda name: set().union(*(scoring(name, model) for model in MODELS)), baseline)
+    assert project.planned_jobs() == of_all(battery, figures) | scores | ENDS
+
+
+@pytest.mark.parametrize("command", ["evaluate", "plot", "report"])
+def test_revision_that_equals_another_number_is_noticed(project, command):
+    """Snakemake compares parameters as a set of values: a revision of 200 would hide behind 200 replicates."""
+    change_yaml(project, "config/revisions.yaml", lambda revisions: revisions.update({command: 200}))
+    assert len(project.planned_jobs()) > 1
+
+
+def test_new_test_set_leaves_trained_models_alone(project):
+    new = {"T9": {"scheme": "dinucleotide_shuffle", "ratio": 2.0}}
+    change_yaml(project, "config/config.yaml", lambda config: config["battery"]["test_sets"].update(new))
+    made = {("make_test_set", name, SPLIT, "T9") for name in EXPERIMENTS}
+    scores = of_all(lambda name: set().union(*(scoring(name, model) for model in MODELS)), baseline)
+    assert project.planned_jobs() == made | scores | of_all(figures) | ENDS
+
+
+def test_title_of_an_experiment_reruns_its_figures_and_the_tables_only(project):
+    project.edit(
+        "config/experiments.tsv", lambda text: text.replace("planted\tPLANTED\tcells", "planted\tPLANTED\tliver")
+    )
+    assert project.planned_jobs() == figures("planted") | ENDS

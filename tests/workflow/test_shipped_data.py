@@ -1,0 +1,102 @@
+"""Shipped data and pins: the demo, the sheets, the splits and the environments agree with each other."""
+
+import gzip
+import hashlib
+import itertools
+import re
+
+import pytest
+import yaml
+
+from bindgram.settings import read_assemblies, read_experiments
+from bindgram.settings.splits import load_split
+
+
+def read_sizes(path):
+    return {name: int(size) for name, size in (line.split() for line in path.read_text().splitlines())}
+
+
+def test_demo_data_stay_under_twelve_megabytes(repository):
+    files = [path for path in (repository / "resources/demo").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 12_000_000
+
+
+def test_demo_files_have_the_checksums_of_the_sheets(repository):
+    sources = [
+        (row.fasta, row.fasta_checksum) for row in read_assemblies(repository / "config/demo_assemblies.tsv").values()
+    ]
+    sources += [
+        (row.peaks, row.peaks_checksum) for row in read_experiments(repository / "config/demo_experiments.tsv").values()
+    ]
+    assert len(sources) == 13
+    for path, checksum in sources:
+        assert "sha256:" + hashlib.sha256((repository / path).read_bytes()).hexdigest() == checksum
+
+
+def test_demo_genome_is_chr22_of_grch38(repository):
+    """MD5 of the upper-case sequence, as in the M5 tag of SAM headers."""
+    with gzip.open(repository / "resources/demo/hg38.chr22.fa.gz", "rb") as handle:
+        header, *lines = handle.read().split(b"\n")
+    sequence = b"".join(lines)
+    assert header == b">chr22"
+    assert len(sequence) == read_sizes(repository / "resources/demo/chr22.chrom.sizes")["chr22"]
+    assert hashlib.md5(sequence.upper()).hexdigest() == "221733a2a15e2de66d33e73d126c5109"
+
+
+def test_demo_blocks_share_the_sequenced_part_as_intended(repository):
+    regions = load_split(repository / "config/splits/chr22_blocks.yaml").assemblies["hg38_chr22"]
+    lengths = {"train": 0, "valid": 0, "test": 0}
+    for block in regions.blocks():
+        lengths[block.split] += block.end - block.start
+    total = sum(lengths.values())
+    assert {split: round(n / total, 2) for split, n in lengths.items()} == {"train": 0.70, "valid": 0.12, "test": 0.18}
+    ends = sorted((block.start, block.end) for block in regions.blocks())
+    assert {right[0] - left[1] for left, right in itertools.pairwise(ends)} == {1000}
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_folds_name_chromosomes_that_the_assemblies_have(repository, number):
+    split = load_split(repository / f"config/splits/fold_{number}.yaml")
+    for assembly in ("hg38", "hg19"):
+        sizes = read_sizes(repository / f"config/assemblies/{assembly}.chrom.sizes")
+        assert {block.chrom for block in split.assemblies[assembly].blocks()} <= set(sizes)
+
+
+def test_folds_test_every_chromosome_exactly_once(repository):
+    tested = []
+    for number in range(5):
+        split = load_split(repository / f"config/splits/fold_{number}.yaml")
+        tested += [block.chrom for block in split.assemblies["hg38"].blocks() if block.split == "test"]
+    assert sorted(tested) == sorted([*(f"chr{n}" for n in range(1, 23)), "chrX", "chrY"])
+
+
+def test_sheet_has_the_517_experiments(repository):
+    rows = read_experiments(repository / "config/experiments.tsv")
+    assert len(rows) == 517
+    assert len({row.tf for row in rows.values()}) == 175
+    assert all(row.peaks.startswith("https://www.encodeproject.org/files/ENCFF") for row in rows.values())
+
+
+@pytest.mark.parametrize("name", ["data", "train"])
+def test_environments_have_the_pins_of_the_constraints(repository, name):
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", (repository / "constraints.txt").read_text(), flags=re.MULTILINE))
+    conda_names = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+    dependencies = yaml.safe_load((repository / f"envs/{name}.yaml").read_text())["dependencies"]
+    *conda, pip = dependencies
+    pins = [line.split("=") for line in conda if line.count("=") == 1] + [line.split("==") for line in pip["pip"]]
+    python_packages = {
+        conda_names.get(key, key): version for key, version in pins if key not in ("python", "bedtools", "samtools")
+    }
+    assert python_packages == {key: pinned[key] for key in python_packages}
+    assert len(python_packages) >= 15
+    assert ("torch" in python_packages) == (name == "train")
+
+
+def test_constraints_pin_everything_the_package_asks_for(repository):
+    pinned = set(re.findall(r"^([\w.-]+)==", (repository / "constraints.txt").read_text(), flags=re.MULTILINE))
+    text = (repository / "pyproject.toml").read_text()
+    wanted = set(re.findall(r'^  "([\w-]+)>=', text, flags=re.MULTILINE))
+    assert wanted - pinned == set()
+    constraints = (repository / "constraints.txt").read_text()
+    assert "+cpu" not in constraints
+    assert "://" not in constraints

@@ -1,0 +1,243 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from bindgram.data.examples import ExampleTable, empty_examples
+from bindgram.errors import InputError
+from bindgram.evaluation.predict import predict_test_sets
+from bindgram.models.bundle import load_bundle, save_bundle
+from bindgram.sequence.dna import strings_of
+from bindgram.sequence.kmers import Vocabulary
+from bindgram.settings.models import LanguageModelFile, ModelFile
+from bindgram.training.stages import adapt, finetune, pretrain
+
+CPU = torch.device("cpu")
+OPTIMIZER = {
+    "name": "adamw",
+    "learning_rate": 3e-2,
+    "weight_decay": 0.0,
+    "schedule": "one_cycle",
+    "clip_norm": 1.0,
+    "nonmonotone_checks": None,
+}
+LM_STAGE = {
+    "optimizer": OPTIMIZER,
+    "dropout": {"embedding": 0.0, "input": 0.0, "weight": 0.0, "hidden": 0.0, "output": 0.0},
+    "batch_size": 8,
+    "bptt": 16,
+    "epochs": 4,
+    "max_tokens": None,
+    "validate_every": 20,
+    "max_valid_tokens": 6000,
+    "reverse_complement": True,
+    "precision": "32-true",
+}
+LM = {
+    "vocabulary": {"k": 2, "stride": 1},
+    "encoder": {"name": "awd_lstm", "embedding_size": 16, "hidden_size": 24, "n_layers": 2},
+    "pretrain": LM_STAGE,
+    "adapt": LM_STAGE | {"epochs": 1},
+}
+HEAD = {"name": "concat_pool", "hidden_size": 8, "dropout": 0.0, "hidden_dropout": 0.0}
+FINETUNE = {
+    "stages": [
+        {"unfrozen": 1, "epochs": 1, "learning_rate": 1e-2},
+        {"unfrozen": None, "epochs": 2, "learning_rate": 1e-2},
+    ],
+    "layer_decay": 1.5,
+    "weight_decay": 0.0,
+    "schedule": "one_cycle",
+    "clip_norm": 1.0,
+    "batch_size": 16,
+    "patience": None,
+    "reverse_complement": True,
+    "dropout": {"embedding": 0.0, "input": 0.0, "weight": 0.0, "hidden": 0.0},
+    "precision": "32-true",
+}
+MODEL = {
+    "pretrained": "tiny",
+    "adapt": "none",
+    "encoder": {"same_as": "tiny"},
+    "vocabulary": None,
+    "head": HEAD,
+    "finetune": FINETUNE,
+}
+SCRATCH = MODEL | {"pretrained": "none"}
+CNN = MODEL | {
+    "pretrained": "none",
+    "encoder": {"name": "conv", "n_filters": 8, "filter_width": 8},
+    "head": HEAD | {"name": "max_pool"},
+    "finetune": FINETUNE
+    | {"dropout": None, "layer_decay": 1.0, "stages": [{"unfrozen": None, "epochs": 15, "learning_rate": 2e-2}]},
+}
+
+
+class StoredCorpus:
+    """A corpus held in memory."""
+
+    def __init__(self, n_bases=6000):
+        self.vocabulary = Vocabulary(2, 1)
+        self.provenance = {"digest": "c", "revisions": {"tokenize": 1}}
+        rng = np.random.default_rng(0)
+        unit = rng.integers(0, 4, 40).astype(np.uint8)
+        self.codes = np.tile(unit, n_bases // 40)  # a repeat: easy for a network, hard for an order-3 Markov model
+
+    def tokens(self, split):
+        return self.vocabulary.encode(self.codes)
+
+
+def planted_table(n=120, motif="TGACTCAT", seed=0):
+    """Positives with a motif at a random place, negatives without; rows of train and valid."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 4, (2 * n, 30)).astype(np.uint8)
+    sequences = strings_of(codes)
+    for row in range(n):
+        at = rng.integers(0, 22)
+        sequences[row] = sequences[row][:at] + motif + sequences[row][at + 8 :]
+    frame = pd.DataFrame(
+        {
+            "example_id": [f"e{row}" for row in range(2 * n)],
+            "chrom": None,
+            "start": pd.NA,
+            "end": pd.NA,
+            "strand": None,
+            "label": [1] * n + [0] * n,
+            "kind": "peak",
+            "parent_id": None,
+            "split": np.where(np.arange(2 * n) % 4 == 0, "valid", "train"),
+            "sequence": sequences,
+        }
+    )
+    return ExampleTable(frame, provenance={"digest": "t", "revisions": {"negatives": 1}})
+
+
+def lm_bundle(seed=1):
+    return pretrain(LanguageModelFile.model_validate(LM), StoredCorpus(), device=CPU, seed=seed, revision=1)
+
+
+def tune(model, table, pretrained=None, seed=1):
+    return finetune(
+        ModelFile.model_validate(model),
+        LanguageModelFile.model_validate(LM),
+        pretrained,
+        table,
+        device=CPU,
+        seed=seed,
+        revision=1,
+    )
+
+
+def test_a_language_model_of_a_repeat_beats_the_markov_model_and_says_so_in_its_log():
+    bundle = lm_bundle()
+    assert bundle.metrics["valid_nats_per_base"] < bundle.metrics["markov3_nats_per_base"]
+    assert bundle.metrics["beats_markov3"] is True
+    assert {"tokens", "train_nats_per_base", "valid_nats_per_base", "markov3_nats_per_base"} <= set(bundle.log)
+    assert bundle.provenance["revisions"] == {"pretrain": 1, "tokenize": 1}
+
+
+def test_the_kept_weights_are_those_of_the_best_validation():
+    bundle = lm_bundle()
+    assert bundle.metrics["valid_nats_per_base"] == pytest.approx(bundle.log["valid_nats_per_base"].min(), abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    one, two, other = lm_bundle(1), lm_bundle(1), lm_bundle(2)
+    assert all(torch.equal(one.state[name], two.state[name]) for name in one.state)
+    assert not all(torch.equal(one.state[name], other.state[name]) for name in one.state)
+
+
+def test_training_leaves_the_global_generator_alone():
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    lm_bundle()
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_corpus_of_another_vocabulary_is_refused():
+    settings = LanguageModelFile.model_validate(LM | {"vocabulary": {"k": 3, "stride": 1}})
+    with pytest.raises(InputError, match="tokenized with"):
+        pretrain(settings, StoredCorpus(), device=CPU, seed=1, revision=1)
+
+
+def test_a_corpus_too_short_for_one_step_is_refused():
+    with pytest.raises(InputError, match="one step needs"):
+        pretrain(LanguageModelFile.model_validate(LM), StoredCorpus(80), device=CPU, seed=1, revision=1)
+
+
+def test_adaptation_starts_from_the_base_and_changes_it():
+    base = lm_bundle()
+    adapted = adapt(LanguageModelFile.model_validate(LM), base, [planted_table()], device=CPU, seed=1, revision=1)
+    assert set(adapted.state) == set(base.state)
+    assert not torch.equal(adapted.state["encoder.embedding"], base.state["encoder.embedding"])
+    assert adapted.provenance["revisions"] == {"adapt": 1, "negatives": 1, "pretrain": 1, "tokenize": 1}
+
+
+def test_adaptation_of_a_skipped_experiment_is_skipped_with_its_reason():
+    skipped = ExampleTable(empty_examples(), "skipped", "12 positives", {})
+    bundle = adapt(LanguageModelFile.model_validate(LM), lm_bundle(), [skipped], device=CPU, seed=1, revision=1)
+    assert bundle.skipped
+    assert bundle.reason == "12 positives"
+
+
+def test_fine_tuning_moves_the_language_models_weights_and_reports_it():
+    bundle = tune(MODEL, planted_table(), lm_bundle())
+    assert bundle.metrics["transfer"]["n_changed"] == bundle.metrics["transfer"]["n_tensors"]
+    assert tune(SCRATCH, planted_table()).metrics["transfer"] is None
+
+
+def test_pretrained_and_random_weights_give_different_classifiers():
+    table = planted_table()
+    started, random = tune(MODEL, table, lm_bundle()), tune(SCRATCH, table)
+    assert not torch.equal(started.state["encoder.embedding"], random.state["encoder.embedding"])
+
+
+def test_head_only_stage_leaves_the_encoder_untouched():
+    one_stage = MODEL | {"finetune": FINETUNE | {"stages": FINETUNE["stages"][:1]}}
+    base = lm_bundle()
+    bundle = tune(one_stage, planted_table(), base)
+    for name, value in base.state.items():
+        if name.startswith("encoder."):
+            assert torch.equal(bundle.state[name], value)
+
+
+def test_a_bundle_is_required_exactly_when_the_model_starts_from_one():
+    with pytest.raises(InputError, match="--pretrained"):
+        tune(MODEL, planted_table())
+    with pytest.raises(InputError, match="--pretrained"):
+        tune(SCRATCH, planted_table(), lm_bundle())
+
+
+def test_a_planted_motif_is_learned_and_survives_the_round_trip_through_a_bundle(tmp_path):
+    bundle = tune(CNN, planted_table(n=300))
+    save_bundle(tmp_path, bundle)
+    test = planted_table(n=80, seed=9)
+    scores = predict_test_sets(load_bundle(tmp_path), {"T1": test}, CPU)
+    bound = scores["label"] == 1
+    wins = (scores["score"][bound].to_numpy()[:, None] > scores["score"][~bound].to_numpy()).mean()
+    assert wins > 0.9
+    assert scores["score"].to_numpy() == pytest.approx(scores[["score_forward", "score_reverse"]].mean(axis=1))
+
+
+def test_prediction_refuses_windows_of_another_width():
+    bundle = tune(SCRATCH, planted_table())
+    other = planted_table(n=4)
+    other.frame["sequence"] = other.frame["sequence"].str[:20]
+    with pytest.raises(InputError, match="windows of 20 bp"):
+        predict_test_sets(bundle, {"T1": other}, CPU)
+
+
+def test_fine_tuning_of_skipped_labels_is_skipped_with_the_reason():
+    skipped = ExampleTable(empty_examples(), "skipped", "12 positives", {})
+    assert tune(SCRATCH, skipped).reason == "12 positives"
+
+
+def test_early_stopping_ends_a_stage_after_patience_epochs_without_a_better_auroc():
+    constant = FINETUNE | {
+        "stages": [{"unfrozen": None, "epochs": 50, "learning_rate": 1e-9}],
+        "patience": 3,
+        "layer_decay": 1.0,
+    }
+    bundle = tune(SCRATCH | {"finetune": constant}, planted_table())
+    assert bundle.metrics["n_epochs"] == bundle.metrics["best_epoch"] + 3
+    assert len(bundle.log) == bundle.metrics["n_epochs"]

@@ -36,6 +36,7 @@ LANGUAGE_MODEL = {
             "learning_rate": 1.0e-2,
             "weight_decay": 1.0e-2,
             "schedule": "one_cycle",
+            "warmup": 0.25,
             "clip_norm": 1.0,
             "nonmonotone_checks": None,
         },
@@ -56,6 +57,7 @@ FINETUNE = {
     "layer_decay": 1.0,
     "weight_decay": 1.0e-2,
     "schedule": "one_cycle",
+    "warmup": 0.25,
     "clip_norm": 1.0,
     "batch_size": 32,
     "patience": None,
@@ -138,7 +140,7 @@ def write_peaks(path: Path, summits: np.ndarray) -> None:
 
 
 def write_tiny_project(root: Path) -> None:
-    """Write a project that runs in about a minute: one learnable experiment, one without signal, one too small."""
+    """Write a project that runs in about a minute: one learnable experiment, one with peaks anywhere, one too small."""
     rng = np.random.default_rng(7)
     for name in ("workflow", "envs"):
         shutil.copytree(REPOSITORY / name, root / name)
@@ -151,7 +153,8 @@ def write_tiny_project(root: Path) -> None:
     (root / "data/genome.fa").write_text(">chrA\n" + "".join(f"{line}\n" for line in _lines(genome.tobytes().decode())))
     (root / "data/chrom.sizes").write_text(f"chrA\t{CHROM_BP}\n")
     write_peaks(root / "data/planted.narrowPeak", rng.permutation(planted))
-    write_peaks(root / "data/control.narrowPeak", rng.permutation(planted + SPACING_BP // 2)[:-1])
+    anywhere = 300 + np.cumsum(rng.integers(200, 2 * SPACING_BP - 200, len(planted)))
+    write_peaks(root / "data/control.narrowPeak", rng.permutation(anywhere[anywhere < CHROM_BP - 300]))
     write_peaks(root / "data/few.narrowPeak", planted[:5])
 
     config = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text()) | CONFIG_CHANGES

@@ -1,9 +1,13 @@
 """One whole run on a tiny synthetic genome: what it must learn, what it must not, and what bad data do."""
 
+import dataclasses
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+
+from bindgram.data.examples import read_examples, write_examples
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -30,6 +34,19 @@ def test_planted_motif_is_learnt(table, model, test_set):
     row = row_of(table, experiment="planted", model=model, test_set=test_set, metric="auroc")
     assert float(row["value"]) > 0.9
     assert float(row["low"]) > float(row["floor"])
+
+
+def test_permuted_labels_are_not_learnt(project):
+    path = project.root / "results/examples/blocks/planted/labelled/genomic_matched.parquet"
+    table = read_examples(path)
+    rng = np.random.default_rng(3)
+    permuted = table.frame.assign(label=table.frame.groupby("split")["label"].transform(rng.permutation))
+    write_examples(path, dataclasses.replace(table, frame=permuted))
+    target = "results/metrics/tiny_cnn/blocks/planted/genomic_matched/s1.json"
+    result = project.snakemake(target)
+    assert result.returncode == 0, result.stdout
+    metrics = json.loads((project.root / target).read_text())
+    assert metrics["T2.auroc.low"] < 0.5 < metrics["T2.auroc.high"]
 
 
 @pytest.mark.parametrize("model", ["tiny_lstm", "tiny_cnn"])

@@ -1,0 +1,76 @@
+"""The configuration: complete, merged as Snakemake merges, wrong keys and values named."""
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from bindgram.errors import InputError
+from bindgram.settings import Config, load_config
+from bindgram.settings.base import parse
+from bindgram.settings.config import merge
+
+
+def test_shipped_configuration_is_complete(repository):
+    assert load_config(repository / "config/config.yaml").seeds == [1, 2, 3]
+
+
+def test_every_key_is_required(config):
+    """No default lives in code: leaving out any key of any level is an error that names it."""
+
+    def keys(value, prefix=()):
+        for key, inner in value.items():
+            yield (*prefix, key)
+            if isinstance(inner, dict) and key not in ("baselines", "test_sets"):
+                yield from keys(inner, (*prefix, key))
+
+    for path in keys(config):
+        text = yaml.safe_load(yaml.safe_dump(config))
+        parent = text
+        for key in path[:-1]:
+            parent = parent[key]
+        del parent[path[-1]]
+        with pytest.raises(InputError, match="required key is missing"):
+            parse(Config, text, "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("positives.width", 5, "positives.width: .*greater than or equal to 10"),
+        ("positives.widht", 5, "positives.widht: unknown key"),
+        ("positives.filters", ["spilt"], "positives.filters.0"),
+        ("negatives.ratio", 0.0, "negatives.ratio: .*greater than 0"),
+        ("negatives.schemes", [], "negatives.schemes"),
+        ("negatives.schemes", ["genomic_matched", "genomic_matched"], "genomic_matched given twice; keep one"),
+        ("seeds", [1, 1], "seeds: 1 given twice"),
+        ("models", ["a.b"], "models.0"),
+        ("evaluation.confidence", 1.5, "evaluation.confidence"),
+        ("battery.test_sets", {}, "battery.test_sets"),
+        ("device", "gpu", "device"),
+        ("split", "../x", "split"),
+    ],
+)
+def test_wrong_value_is_named_with_its_key(config, path, value, message):
+    *parents, last = path.split(".")
+    section = config
+    for key in parents:
+        section = section[key]
+    section[last] = value
+    with pytest.raises(InputError, match=message):
+        parse(Config, config, "c.yaml")
+
+
+def test_override_replaces_lists_and_values_and_merges_mappings(write):
+    base = {"a": {"x": 1, "y": [1, 2]}, "b": 1}
+    assert merge(base, {"a": {"y": [3]}, "c": None}) == {"a": {"x": 1, "y": [3]}, "b": 1, "c": None}
+    assert base == {"a": {"x": 1, "y": [1, 2]}, "b": 1}
+
+
+@pytest.mark.parametrize(
+    "override",
+    [{"select": {"tfs": ["CTCF"]}}, {"battery": {"test_sets": {"T9": {"scheme": "x", "ratio": 1.0}}}}, {"floor": None}],
+)
+def test_merging_agrees_with_snakemake(config, override):
+    by_us = merge(config, override)
+    update_config(config, override)
+    assert by_us == config

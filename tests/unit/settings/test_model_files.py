@@ -1,0 +1,151 @@
+"""Language-model and model files: combinations that make no sense are refused with the remedy."""
+
+import copy
+
+import pytest
+import yaml
+
+from bindgram.errors import InputError
+from bindgram.settings import load_language_model, load_model
+
+DROPOUT = {"embedding": 0.0, "input": 0.0, "weight": 0.0, "hidden": 0.0}
+FINETUNE = {
+    "stages": [{"unfrozen": 1, "epochs": 1, "learning_rate": 0.01}],
+    "layer_decay": 1.0,
+    "weight_decay": 0.0,
+    "schedule": "one_cycle",
+    "clip_norm": None,
+    "batch_size": 8,
+    "patience": None,
+    "reverse_complement": True,
+    "dropout": DROPOUT,
+    "precision": "32-true",
+}
+MODEL = {
+    "pretrained": "small",
+    "adapt": "none",
+    "encoder": {"same_as": "small"},
+    "vocabulary": None,
+    "head": {"name": "concat_pool", "hidden_size": 4, "dropout": 0.0, "hidden_dropout": 0.0},
+    "finetune": FINETUNE,
+}
+CONV = {"name": "conv", "n_filters": 4, "filter_width": 8}
+LSTM = {"name": "awd_lstm", "embedding_size": 4, "hidden_size": 8, "n_layers": 2}
+OPTIMIZER = {
+    "name": "adamw",
+    "learning_rate": 0.01,
+    "weight_decay": 0.0,
+    "schedule": "one_cycle",
+    "clip_norm": None,
+    "nonmonotone_checks": None,
+}
+LANGUAGE_MODEL = {
+    "vocabulary": {"k": 3, "stride": 1},
+    "encoder": LSTM,
+    "pretrain": {
+        "optimizer": OPTIMIZER,
+        "dropout": DROPOUT | {"output": 0.0},
+        "batch_size": 2,
+        "bptt": 8,
+        "epochs": 1,
+        "max_tokens": None,
+        "validate_every": 10,
+        "max_valid_tokens": 100,
+        "reverse_complement": False,
+        "precision": "32-true",
+    },
+    "adapt": None,
+}
+
+
+def changed(settings, **changes):
+    """A copy with values replaced; ``a__b=1`` replaces key b of section a."""
+    value = copy.deepcopy(settings)
+    for path, new in changes.items():
+        *parents, last = path.split("__")
+        section = value
+        for key in parents:
+            section = section[key]
+        section[last] = new
+    return value
+
+
+@pytest.fixture
+def model(write):
+    return lambda **changes: load_model(write("m.yaml", yaml.safe_dump(changed(MODEL, **changes))))
+
+
+@pytest.fixture
+def language_model(write):
+    return lambda **changes: load_language_model(write("l.yaml", yaml.safe_dump(changed(LANGUAGE_MODEL, **changes))))
+
+
+def test_model_takes_vocabulary_and_encoder_from_its_language_model(model):
+    assert model().language_model == "small"
+    assert model(pretrained="none").language_model == "small"
+
+
+def test_model_with_its_own_encoder_has_no_language_model(model):
+    conv = model(pretrained="none", encoder=CONV, finetune__dropout=None)
+    assert conv.language_model is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder": {"same_as": "other"}}, "same_as: small"),
+        ({"pretrained": "none", "adapt": "experiment"}, "needs a pretrained language model; set adapt: none"),
+        ({"vocabulary": {"k": 3, "stride": 1}}, "comes from the language model; set vocabulary: null"),
+        ({"pretrained": "none", "encoder": LSTM}, "awd_lstm reads k-mers; give k and stride"),
+        (
+            {"pretrained": "none", "encoder": CONV, "vocabulary": {"k": 3, "stride": 1}, "finetune__dropout": None},
+            "conv reads one-hot bases; set vocabulary: null",
+        ),
+        ({"pretrained": "none", "encoder": CONV}, "finetune.dropout: required for awd_lstm and null for conv"),
+        ({"finetune__dropout": None}, "finetune.dropout: required for awd_lstm and null for conv"),
+        ({"adapt": "family"}, "adapt"),
+        ({"head__name": "mean_pool"}, "head"),
+        ({"finetune__stages": []}, "finetune.stages"),
+        ({"finetune__layer_decay": 0.5}, "finetune.layer_decay"),
+        ({"finetune__batchsize": 8}, "finetune.batchsize: unknown key"),
+    ],
+)
+def test_senseless_model_is_refused(model, changes, message):
+    with pytest.raises(InputError, match=message):
+        model(**changes)
+
+
+def test_nt_asgd_is_a_choice_with_its_own_settings(language_model):
+    averaging = {
+        "pretrain__optimizer": OPTIMIZER | {"name": "nt_asgd", "schedule": "constant", "nonmonotone_checks": 5}
+    }
+    assert language_model(**averaging).pretrain.optimizer.name == "nt_asgd"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vocabulary__stride": 4}, "stride 4 > k 3 would skip bases"),
+        ({"pretrain__optimizer__name": "nt_asgd"}, "nt_asgd averages at a constant learning rate"),
+        (
+            {"pretrain__optimizer__name": "nt_asgd", "pretrain__optimizer__schedule": "constant"},
+            "nonmonotone_checks: required for nt_asgd",
+        ),
+        ({"pretrain__optimizer__nonmonotone_checks": 5}, "nonmonotone_checks: required for nt_asgd and null for adamw"),
+        ({"encoder": CONV}, "encoder.name"),
+        ({"pretrain__dropout__embedding": 1.0}, "pretrain.dropout.embedding"),
+        ({"pretrain__precision": "8-bit"}, "pretrain.precision"),
+    ],
+)
+def test_senseless_language_model_is_refused(language_model, changes, message):
+    with pytest.raises(InputError, match=message):
+        language_model(**changes)
+
+
+@pytest.mark.parametrize("folder", ["models", "lms"])
+def test_shipped_files_are_right(repository, folder):
+    load = {"models": load_model, "lms": load_language_model}[folder]
+    paths = sorted((repository / "config" / folder).glob("*.yaml"))
+    assert len(paths) >= 2
+    for path in paths:
+        load(path)

@@ -15,6 +15,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
+Warmup = Annotated[float, Field(gt=0, lt=1)]  # fraction of the steps in which the learning rate rises
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
@@ -73,6 +74,7 @@ class OptimizerSettings(Settings):
     learning_rate: Rate
     weight_decay: NonNegative
     schedule: Literal["one_cycle", "constant"]
+    warmup: Warmup | None
     clip_norm: Rate | None
     nonmonotone_checks: Positive | None
 
@@ -80,6 +82,7 @@ class OptimizerSettings(Settings):
     def _asgd_is_constant(self) -> "OptimizerSettings":
         if self.name == "nt_asgd" and self.schedule != "constant":
             raise ValueError("nt_asgd averages at a constant learning rate; set schedule: constant")
+        _check_warmup(self.schedule, self.warmup)
         if (self.name == "nt_asgd") != (self.nonmonotone_checks is not None):
             raise ValueError("nonmonotone_checks: required for nt_asgd and null for adamw")
         return self
@@ -148,12 +151,18 @@ class FinetuneStage(Settings):
     layer_decay: Annotated[float, Field(ge=1)]
     weight_decay: NonNegative
     schedule: Literal["one_cycle", "constant"]
+    warmup: Warmup | None
     clip_norm: Rate | None
     batch_size: Positive
     patience: Positive | None
     reverse_complement: bool
     dropout: DropoutSettings | None
     precision: Precision
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> "FinetuneStage":
+        _check_warmup(self.schedule, self.warmup)
+        return self
 
 
 class SameAs(Settings):
@@ -193,6 +202,11 @@ class ModelFile(Settings):
     def language_model(self) -> str | None:
         """Name of the language-model file this model refers to, if any."""
         return self.encoder.same_as if isinstance(self.encoder, SameAs) else None
+
+
+def _check_warmup(schedule: str, warmup: float | None) -> None:
+    if (schedule == "one_cycle") != (warmup is not None):
+        raise ValueError("warmup: required for schedule one_cycle and null for constant")
 
 
 def load_language_model(path: Path) -> LanguageModelFile:

@@ -94,7 +94,7 @@ class _Run:
         rates = discriminative_rates(stage.learning_rate, self.settings.layer_decay, len(groups))
         optimizer = make_optimizer("adamw", groups, rates, self.settings.weight_decay)
         steps = len(range(0, len(self.train), self.settings.batch_size)) * stage.epochs
-        schedule = make_schedule(self.settings.schedule, optimizer, steps)
+        schedule = make_schedule(self.settings.schedule, optimizer, steps, self.settings.warmup)
         optimizer = self.fabric.setup_optimizers(optimizer)
         for epoch_of_stage in range(stage.epochs):
             started = time.monotonic()

@@ -41,12 +41,15 @@ def make_optimizer(
     return torch.optim.ASGD(parameters, lambd=0.0, t0=NEVER, weight_decay=weight_decay)
 
 
-def make_schedule(name: str, optimizer: torch.optim.Optimizer, n_steps: int) -> LRScheduler:
-    """``one_cycle`` (up to each group's own rate and down to almost nothing) or ``constant``."""
+def make_schedule(name: str, optimizer: torch.optim.Optimizer, n_steps: int, warmup: float | None) -> LRScheduler:
+    """``one_cycle`` or ``constant``.
+
+    One cycle takes each group up to its own rate over the fraction `warmup` of all steps and down to almost nothing.
+    """
     if name == "constant":
         return LambdaLR(optimizer, lambda step: 1.0)
     rates = [group["lr"] for group in optimizer.param_groups]
-    return OneCycleLR(optimizer, max_lr=rates, total_steps=max(n_steps, 2), pct_start=0.25, cycle_momentum=False)
+    return OneCycleLR(optimizer, max_lr=rates, total_steps=max(n_steps, 2), pct_start=warmup, cycle_momentum=False)
 
 
 class NonMonotoneTrigger:

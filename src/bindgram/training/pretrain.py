@@ -101,7 +101,7 @@ class _Run:
         )
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.n_steps = self._count_steps()
-        self.schedule = make_schedule(stage.optimizer.schedule, optimizer, self.n_steps)
+        self.schedule = make_schedule(stage.optimizer.schedule, optimizer, self.n_steps, stage.optimizer.warmup)
         self.trigger = NonMonotoneTrigger(stage.optimizer.nonmonotone_checks)
         self.markov = float("nan")
         self.best: dict[str, torch.Tensor] = {}

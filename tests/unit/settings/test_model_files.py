@@ -14,6 +14,7 @@ FINETUNE = {
     "layer_decay": 1.0,
     "weight_decay": 0.0,
     "schedule": "one_cycle",
+    "warmup": 0.25,
     "clip_norm": None,
     "batch_size": 8,
     "patience": None,
@@ -36,6 +37,7 @@ OPTIMIZER = {
     "learning_rate": 0.01,
     "weight_decay": 0.0,
     "schedule": "one_cycle",
+    "warmup": 0.25,
     "clip_norm": None,
     "nonmonotone_checks": None,
 }
@@ -117,7 +119,8 @@ def test_senseless_model_is_refused(model, changes, message):
 
 def test_nt_asgd_is_a_choice_with_its_own_settings(language_model):
     averaging = {
-        "pretrain__optimizer": OPTIMIZER | {"name": "nt_asgd", "schedule": "constant", "nonmonotone_checks": 5}
+        "pretrain__optimizer": OPTIMIZER
+        | {"name": "nt_asgd", "schedule": "constant", "warmup": None, "nonmonotone_checks": 5}
     }
     assert language_model(**averaging).pretrain.optimizer.name == "nt_asgd"
 
@@ -128,7 +131,11 @@ def test_nt_asgd_is_a_choice_with_its_own_settings(language_model):
         ({"vocabulary__stride": 4}, "stride 4 > k 3 would skip bases"),
         ({"pretrain__optimizer__name": "nt_asgd"}, "nt_asgd averages at a constant learning rate"),
         (
-            {"pretrain__optimizer__name": "nt_asgd", "pretrain__optimizer__schedule": "constant"},
+            {
+                "pretrain__optimizer__name": "nt_asgd",
+                "pretrain__optimizer__schedule": "constant",
+                "pretrain__optimizer__warmup": None,
+            },
             "nonmonotone_checks: required for nt_asgd",
         ),
         ({"pretrain__optimizer__nonmonotone_checks": 5}, "nonmonotone_checks: required for nt_asgd and null for adamw"),

@@ -27,7 +27,7 @@ def test_gradual_unfreezing_frees_the_last_groups_only():
 def test_one_cycle_peaks_at_each_groups_own_rate_and_ends_low():
     groups = [[nn.Parameter(torch.zeros(1))], [nn.Parameter(torch.zeros(1))]]
     optimizer = make_optimizer("adamw", groups, [1.0, 2.0], 0.0)
-    schedule = make_schedule("one_cycle", optimizer, 40)
+    schedule = make_schedule("one_cycle", optimizer, 40, warmup=0.25)
     rates = []
     for _ in range(40):
         rates.append([group["lr"] for group in optimizer.param_groups])
@@ -36,6 +36,7 @@ def test_one_cycle_peaks_at_each_groups_own_rate_and_ends_low():
     highest = [max(column) for column in zip(*rates, strict=True)]
     assert highest == pytest.approx([1.0, 2.0], rel=0.01)
     assert rates[-1][0] < 0.01 * highest[0]
+    assert max(range(40), key=lambda step: rates[step][0]) == 9
 
 
 def test_averaging_starts_when_a_loss_is_above_the_best_of_the_older_ones():

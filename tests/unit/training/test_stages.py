@@ -18,6 +18,7 @@ OPTIMIZER = {
     "learning_rate": 3e-2,
     "weight_decay": 0.0,
     "schedule": "one_cycle",
+    "warmup": 0.25,
     "clip_norm": 1.0,
     "nonmonotone_checks": None,
 }
@@ -48,6 +49,7 @@ FINETUNE = {
     "layer_decay": 1.5,
     "weight_decay": 0.0,
     "schedule": "one_cycle",
+    "warmup": 0.25,
     "clip_norm": 1.0,
     "batch_size": 16,
     "patience": None,

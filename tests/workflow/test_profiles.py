@@ -11,15 +11,18 @@ import yaml
 
 pytestmark = pytest.mark.workflow
 
-GPU_RULES = {"finetune_classifier", "predict_scores", "pretrain_language_model"}
+GPU_RULES = {"adapt_language_model", "finetune_classifier", "predict_scores", "pretrain_language_model"}
 
 
 @pytest.fixture(scope="module")
 def plan(repository, tmp_path_factory):
     """Plans with a profile, away from the results of the checkout."""
 
-    def make_plan(*arguments):
+    def make_plan(*arguments, configfile=(), **select):
         root = tmp_path_factory.mktemp("checkout")
+        if select:
+            (root / "select.yaml").write_text(yaml.safe_dump({"select": select}))
+            arguments += ("--configfile", *configfile, "select.yaml")
         for name in ("workflow", "config", "envs", "profiles", "resources"):
             (root / name).symlink_to(repository / name)
         (root / "slurm").symlink_to("profiles/slurm")
@@ -49,7 +52,7 @@ def test_slurm_link_names_the_profile(repository):
 
 
 def test_slurm_plans_every_experiment_with_every_model_and_seed(plan):
-    counts = job_counts(plan("--profile", "slurm", "--config", "select={first: 3}"))
+    counts = job_counts(plan("--profile", "slurm", first=3))
     models_and_seeds = 3 * 3
     assert counts["fetch_peaks"] == counts["make_positives"] == counts["plot_experiment"] == 3
     assert counts["finetune_classifier"] == counts["predict_scores"] == 3 * models_and_seeds
@@ -58,7 +61,7 @@ def test_slurm_plans_every_experiment_with_every_model_and_seed(plan):
 
 
 def test_slurm_asks_a_gpu_for_the_jobs_with_a_network_only(plan):
-    text = plan("--profile", "slurm", "--config", "select={first: 1}")
+    text = plan("--profile", "slurm", first=1)
     jobs = re.findall(r"^(?:local)?rule (\w+):$(.*?)^ +resources: (.*?)$", text, flags=re.MULTILINE | re.DOTALL)
     with_gpu = {name for name, _, resources in jobs if re.search(r"\bgpu=1\b", resources)}
     assert with_gpu == GPU_RULES
@@ -67,11 +70,13 @@ def test_slurm_asks_a_gpu_for_the_jobs_with_a_network_only(plan):
 
 def test_demo_plans_four_factors_and_the_others_are_one_line_away(plan):
     assert job_counts(plan("--profile", "profiles/demo"))["make_positives"] == 4
-    assert job_counts(plan("--profile", "profiles/demo", "--config", "select={tfs: []}"))["make_positives"] == 12
+    assert (
+        job_counts(plan("--profile", "profiles/demo", configfile=["config/demo.yaml"], tfs=[]))["make_positives"] == 12
+    )
 
 
 def test_fetch_all_fetches_and_does_nothing_else(plan):
-    counts = job_counts(plan("fetch_all", "--profile", "slurm", "--config", "select={first: 5}"))
+    counts = job_counts(plan("fetch_all", "--profile", "slurm", first=5))
     assert counts == {"fetch_all": 1, "fetch_blacklist": 1, "fetch_genome": 1, "fetch_peaks": 5, "total": 8}
 
 

@@ -37,13 +37,7 @@ EXPERIMENTS = list(PROJECT.selected)
 SCHEMES = CONFIG.negatives.schemes
 MODEL_NAMES = "|".join(CONFIG.models)
 BASELINE_NAMES = "|".join(CONFIG.baselines)
-BUNDLE_FILES = (
-    "model.safetensors",
-    "config.json",
-    "vocabulary.json",
-    "train_log.tsv",
-    "README.md",
-)
+BUNDLE_FILES = ("model.safetensors", "config.json", "vocabulary.json", "train_log.tsv")  # that commands read
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
 TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
@@ -216,7 +210,7 @@ def test_set_options(wildcards):
 
 
 def bundle(folder):
-    """Files of a bundle."""
+    """Files of a bundle that the commands which use it read."""
     return [f"{folder}/{name}" for name in BUNDLE_FILES]
 
 

@@ -1,0 +1,346 @@
+"""The documents against the code: what they say exists, and what exists is said."""
+
+import re
+import shlex
+import subprocess
+import types
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from bindgram.cli import COMMANDS
+from bindgram.data.corpus import CONTIG_COLUMNS
+from bindgram.data.examples import SCHEMA as EXAMPLES_SCHEMA
+from bindgram.data.filters import REASONS
+from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
+from bindgram.evaluation.metrics import METRICS, empty_result
+from bindgram.evaluation.predictions import SCHEMA as PREDICTIONS_SCHEMA
+from bindgram.evaluation.report_data import REASON_NAMES
+from bindgram.models.bundle import BUNDLE_FILES
+from bindgram.provenance import make_provenance
+from bindgram.settings import Assembly, Config, Experiment, LanguageModelFile, ModelFile, SplitFile
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SOURCE = REPOSITORY / "src/bindgram"
+CONFIG_README = (REPOSITORY / "config/README.md").read_text()
+README = (REPOSITORY / "README.md").read_text()
+FORMATS = (REPOSITORY / "docs/formats.md").read_text()
+RULES = {
+    name: text
+    for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk"))
+    for name, text in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+}
+
+
+def markdown_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    names = listed.stdout.split() or [path.relative_to(REPOSITORY) for path in REPOSITORY.glob("*.md")]
+    return sorted(REPOSITORY / name for name in names if (REPOSITORY / name).is_file())
+
+
+def section(text, heading):
+    """Text under one `##` heading."""
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def rows(text):
+    """Rows of all tables of a text: the names in backticks in the first cell, and the other cells."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    cells = [re.split(r" \| ", line.strip("| ")) for line in lines]
+    return [(re.findall(r"`([^`]+)`", first), " | ".join(rest)) for first, *rest in cells]
+
+
+def first_names(text):
+    return {name for names, _ in rows(text) for name in names}
+
+
+# Settings
+
+
+def parts_of(annotation):
+    """Members of a union, without Annotated and None."""
+    if get_origin(annotation) is Annotated:
+        return parts_of(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [part for member in get_args(annotation) for part in parts_of(member)]
+    return [] if annotation is type(None) else [annotation]
+
+
+def leaves(model, prefix=""):
+    """Dotted keys of a settings model with the choices of each, as config/README.md writes them."""
+    model.model_rebuild()
+    found = {}
+    for name, field in model.model_fields.items():
+        for part in parts_of(field.annotation):
+            key = f"{prefix}{name}"
+            if get_origin(part) is list and isinstance(parts_of(get_args(part)[0])[0], type):
+                key, part = f"{key}[]", parts_of(get_args(part)[0])[0]
+            elif get_origin(part) is dict and issubclass(parts_of(get_args(part)[1])[0], BaseModel):
+                key, part = f"{key}.<name>", parts_of(get_args(part)[1])[0]
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found |= {
+                    inner: found.get(inner, set()) | choices for inner, choices in leaves(part, f"{key}.").items()
+                }
+            else:
+                key = key.removesuffix("[]")
+                found[key] = found.get(key, set()) | choices_of(part)
+    return found
+
+
+def choices_of(annotation):
+    if get_origin(annotation) is Literal:
+        return {str(value) for value in get_args(annotation)}
+    return set().union(*(choices_of(part) for part in get_args(annotation) if part is not annotation), set())
+
+
+def language_model_leaves():
+    """`adapt` takes the keys of `pretrain`, which stand once."""
+    found = leaves(LanguageModelFile)
+    adapt = {key.removeprefix("adapt.") for key in found if key.startswith("adapt.")}
+    assert adapt == {key.removeprefix("pretrain.") for key in found if key.startswith("pretrain.")}
+    return {key: choices for key, choices in found.items() if not key.startswith("adapt.")} | {"adapt": set()}
+
+
+@pytest.mark.parametrize(
+    ("heading", "expected"),
+    [
+        ("config.yaml", leaves(Config)),
+        ("Sheet of assemblies", leaves(Assembly)),
+        ("Sheet of experiments", leaves(Experiment)),
+        ("splits", leaves(SplitFile)),
+        ("lms", language_model_leaves()),
+        ("models", leaves(ModelFile)),
+    ],
+)
+def test_config_readme_has_every_key_with_its_choices_and_no_other(heading, expected):
+    described = {name: rest for names, rest in rows(section(CONFIG_README, heading)) for name in names}
+    assert set(described) == set(expected)
+    missing = {
+        key: [choice for choice in choices if f"`{choice}`" not in described[key]] for key, choices in expected.items()
+    }
+    assert {key: choices for key, choices in missing.items() if choices} == {}
+
+
+def test_walking_the_settings_finds_nested_keys_and_choices():
+    """The test above sees nothing if this is wrong."""
+    found = leaves(ModelFile) | leaves(Config)
+    assert {"finetune.stages[].unfrozen", "encoder.same_as", "battery.test_sets.<name>.ratio", "seeds"} <= set(found)
+    assert found["encoder.name"] == {"awd_lstm", "conv"}
+    assert found["negatives.schemes"] == {"genomic_matched", "dinucleotide_shuffle"}
+
+
+@pytest.mark.parametrize(
+    ("model", "heading"), [(Assembly, "Sheet of assemblies"), (Experiment, "Sheet of experiments")]
+)
+def test_required_columns_are_called_required(model, heading):
+    described = {names[0]: rest for names, rest in rows(section(CONFIG_README, heading))}
+    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    assert required == {name for name, rest in described.items() if "required" in rest and name != "test_sequences"}
+
+
+def test_every_file_of_config_is_described():
+    patterns = [re.sub("<.*?>", "*", name) for name in first_names(CONFIG_README.split("## ")[0])]
+    files = [path for path in (REPOSITORY / "config").rglob("*") if path.is_file() and path.suffix in (".tsv", ".yaml")]
+    assert len(files) > 10
+    for path in files:
+        name = str(path.relative_to(REPOSITORY / "config"))
+        assert any(fnmatch(name, pattern) for pattern in patterns), name
+
+
+# Formats
+
+
+def output_paths(text):
+    """Outputs of a rule as path patterns."""
+    block = re.search(r"^    output:\n(.*?)(?=^    \w)", text, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r'"((?:results|resources)/[^"]+)"', block[1]) if block else []
+
+
+@pytest.mark.parametrize("rule", [name for name in RULES if output_paths(RULES[name])])
+def test_every_output_of_a_rule_has_its_row_in_the_formats(rule):
+    described = {names[0]: rest for names, rest in rows(section(FORMATS, "Paths"))}
+    for path in output_paths(RULES[rule]):
+        pattern = path.replace("{baseline}", "{model}")
+        folder, _, name = pattern.rpartition("/")
+        key = pattern if pattern in described else f"{folder}/"
+        assert key in described, path
+        assert f"`{rule}`" in described[key], path
+        assert key == pattern or name in BUNDLE_FILES
+
+
+def test_formats_name_no_path_that_no_rule_makes():
+    made = {path.replace("{baseline}", "{model}") for text in RULES.values() for path in output_paths(text)}
+    made |= {f"{path.rpartition('/')[0]}/" for path in made if path.rpartition("/")[2] in BUNDLE_FILES}
+    others = {"results/report/bindgram.html", "results/logs/{rule}/...log", "results/benchmarks/{rule}/...tsv"}
+    assert first_names(section(FORMATS, "Paths")) - made == others
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("Example table", EXAMPLES_SCHEMA.names),
+        ("Predictions", PREDICTIONS_SCHEMA.names),
+        ("metrics.tsv", COLLECTED_COLUMNS),
+        ("Bundle", BUNDLE_FILES),
+        ("What all files share", [*make_provenance("x", 1, {}), "digest"]),
+        ("Filter tables", REASON_NAMES),
+    ],
+)
+def test_formats_have_every_column_key_and_reason_and_no_other(heading, names):
+    assert first_names(section(FORMATS, heading)) == set(names)
+
+
+def test_reasons_of_the_filters_are_among_those_described():
+    assert set(REASONS.values()) <= set(REASON_NAMES)
+
+
+def test_formats_have_every_key_of_the_metrics():
+    described = section(FORMATS, "Metrics")
+    for key in empty_result(""):
+        name = re.sub(rf"^({'|'.join(METRICS)})\.", "<metric>.", key)
+        assert f"`<test_set>.{name}`" in described, key
+
+
+def test_formats_have_every_count_and_column_of_the_corpus():
+    described = section(FORMATS, "Corpus")
+    counts = set(re.findall(r'"(n_\w+)"', (SOURCE / "data/corpus.py").read_text()))
+    assert len(counts) > 10
+    for name in counts | set(CONTIG_COLUMNS):
+        assert re.search(rf"`(counts\.)?{name}`", described), name
+
+
+@pytest.mark.parametrize("module", ["pretrain", "finetune"])
+def test_formats_have_every_column_of_the_training_logs(module):
+    described = section(FORMATS, "Bundle")
+    text = (SOURCE / f"training/{module}.py").read_text()
+    logged = re.search(r"self\.rows\.append\(\s*\{(.*?)\}", text, flags=re.DOTALL)[1]
+    summary = re.search(r"def metrics\(self\).*?return \{(.*?)\}", text, flags=re.DOTALL)[1]
+    names = re.findall(r'"(\w+)":', logged + summary)
+    assert len(names) > 8
+    assert [name for name in names if f"`{name}`" not in described] == []
+
+
+# README
+
+
+def shell_blocks(text):
+    """Lines of all bash blocks, with continued lines joined."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def test_readme_names_every_command_and_no_other():
+    named = set(re.findall(r"\bbindgram ([a-z]+)\b", "\n".join(re.findall(r"`[^`\n]+`", README))))
+    assert named - {"X"} == {command.name for command in COMMANDS}
+
+
+def test_commands_of_the_readme_have_known_and_all_required_options():
+    known = {command.name: command for command in COMMANDS}
+    calls = [shlex.split(line)[1:] for line in shell_blocks(README) if line.startswith("bindgram ")]
+    assert len(calls) >= 8
+    for name, *words in calls:
+        options = {word for word in words if word.startswith("--")}
+        assert options <= {text for option in known[name].params for text in option.opts}, name
+        assert {text for option in known[name].params if option.required for text in option.opts} <= options, name
+
+
+def test_commands_of_the_readme_give_the_revisions_of_the_configuration():
+    revisions = yaml.safe_load((REPOSITORY / "config/revisions.yaml").read_text())
+    for line in shell_blocks(README):
+        if line.startswith("bindgram ") and "--revision" in line:
+            words = shlex.split(line)
+            assert int(words[words.index("--revision") + 1]) == revisions[words[1]], line
+
+
+def test_make_targets_and_profiles_of_the_readme_exist():
+    targets = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|&& )make (\w+)", README, flags=re.MULTILINE))
+    assert {"demo", "test", "lint"} <= named <= targets
+    profiles = set(re.findall(r"--profile ([\w/]+)", README))
+    assert profiles == {"slurm", "profiles/demo"}
+    assert all((REPOSITORY / profile / "config.yaml").is_file() for profile in profiles)
+
+
+def test_readme_describes_the_models_baselines_and_test_sets_of_the_demo():
+    config = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())
+    demo = yaml.safe_load((REPOSITORY / "config/demo.yaml").read_text())
+    table = section(README, "What comes out")
+    for name in (*demo["models"], *config["baselines"]):
+        assert f"| `{name}` |" in table
+    for name in demo["battery"]["test_sets"]:
+        assert f"| test set {name} |" in table
+    assert f"`{config['floor']}` | the **floor**" in table
+
+
+def test_own_data_of_the_readme_fit_the_demo_sheet():
+    """The row that a newcomer appends has the columns of the sheet, and the edit finds its place."""
+    line = next(line for line in shell_blocks(README) if line.startswith("printf"))
+    row = shlex.split(line)[1].encode().decode("unicode_escape").removesuffix("\n").split("\t")
+    header = (REPOSITORY / "config/demo_experiments.tsv").read_text().splitlines()[0].split("\t")
+    values = {name: value for name, value in zip(header, row, strict=True) if value}
+    assert Experiment.model_validate(values).assembly == "hg38_chr22"
+    assert (REPOSITORY / "config/demo.yaml").read_text().count("tfs: [") == 1
+
+
+def test_every_rule_is_in_the_picture_or_named_as_not_drawn():
+    drawn = set(re.findall(r"<text [^>]*>(\w+)</text>", (REPOSITORY / "docs/rulegraph.svg").read_text()))
+    assert drawn <= set(RULES)
+    not_drawn = set(RULES) - drawn - {"fetch_all", "report_available"}
+    assert {name for name in RULES if f"`{name}`" in section(README, "The workflow")} == not_drawn
+
+
+# All documents
+
+
+def anchors(text):
+    """Anchors that a page has for its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", markdown_files(), ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_relative_links_lead_somewhere(path):
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    for link in links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        found = path.parent / target if target else path
+        assert found.exists(), link
+        assert not anchor or anchor in anchors(found.read_text()), link
+
+
+@pytest.mark.parametrize("path", markdown_files(), ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_documents_name_no_folder_of_a_machine(path):
+    assert re.findall(r"(?<![\w.}/*])/(?:home|root|work|tmp|mnt|scratch|Users)\b\S*", path.read_text()) == []
+
+
+def test_citation_and_changelog_have_the_version_of_the_package():
+    project = (REPOSITORY / "pyproject.toml").read_text()
+    version = re.search(r'^version = "(.*)"', project, flags=re.MULTILINE)[1]
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert citation["version"] == version
+    assert citation["license"] in project
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert f"## {version}" in (REPOSITORY / "CHANGELOG.md").read_text()
+
+
+def test_every_reference_of_the_citation_is_in_the_methods():
+    method = (REPOSITORY / "docs/method.md").read_text()
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert len(citation["references"]) > 5
+    for reference in citation["references"]:
+        assert reference.get("doi", reference.get("url")) in method, reference["title"]

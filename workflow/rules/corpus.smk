@@ -13,6 +13,7 @@ rule tokenize_genome:
         "results/logs/tokenize_genome/{assembly}.{split}.k{k}s{stride}.log",
     benchmark:
         "results/benchmarks/tokenize_genome/{assembly}.{split}.k{k}s{stride}.tsv"
+    priority: 100
     conda:
         "../../envs/data.yaml"
     resources:

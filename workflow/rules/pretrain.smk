@@ -1,4 +1,7 @@
-"""Language models: pretrained on the genome, adapted to the positives of an experiment or a TF."""
+"""Language models: pretrained on the genome, adapted to the positives of an experiment or a TF.
+
+They go first (`priority`), because whatever starts from them has to wait.
+"""
 
 
 rule pretrain_language_model:
@@ -15,6 +18,7 @@ rule pretrain_language_model:
         "results/logs/pretrain_language_model/{lm}/{assembly}.{split}.log",
     benchmark:
         "results/benchmarks/pretrain_language_model/{lm}/{assembly}.{split}.tsv"
+    priority: 100
     conda:
         "../../envs/train.yaml"
     threads: 8
@@ -50,6 +54,7 @@ rule adapt_language_model:
         "results/logs/adapt_language_model/{lm}/{assembly}.{split}.{group}.log",
     benchmark:
         "results/benchmarks/adapt_language_model/{lm}/{assembly}.{split}.{group}.tsv"
+    priority: 100
     conda:
         "../../envs/train.yaml"
     threads: 4

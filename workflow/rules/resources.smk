@@ -43,6 +43,7 @@ rule fetch_genome:
         "results/logs/fetch_genome/{assembly}.log",
     benchmark:
         "results/benchmarks/fetch_genome/{assembly}.tsv"
+    priority: 100
     retries: 3
     conda:
         "../../envs/data.yaml"
@@ -158,6 +159,7 @@ rule index_genome:
         "results/logs/index_genome/{assembly}.log",
     benchmark:
         "results/benchmarks/index_genome/{assembly}.tsv"
+    priority: 100
     conda:
         "../../envs/data.yaml"
     resources:

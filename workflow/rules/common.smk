@@ -252,9 +252,9 @@ def language_model_file(wildcards):
     return [f"config/lms/{lm}.yaml"] if lm else []
 
 
-def pretrained_folder(wildcards):
+def pretrained_folder(wildcards, model=None):
     """Bundle that fine-tuning starts from, or None: pretrained, adapted, or any bundle given by its path."""
-    model = PROJECT.models[wildcards.model]
+    model = PROJECT.models[model or wildcards.model]
     if model.pretrained == "none":
         return None
     if "/" in model.pretrained:
@@ -266,6 +266,18 @@ def pretrained_folder(wildcards):
         "tf": f".tf-{row(wildcards).tf}",
     }
     return stem + groups[model.adapt]
+
+
+def language_model_logs(wildcards):
+    """Training logs of the language models that the models of an experiment start from: name to path."""
+    logs = {}
+    for name in CONFIG.models:
+        lm, adapt = PROJECT.models[name].pretrained, PROJECT.models[name].adapt
+        if lm in PROJECT.language_models:
+            logs[lm] = f"results/lm/{lm}/{assembly_of(wildcards)}.{wildcards.split}/train_log.tsv"
+            if adapt != "none":
+                logs[f"{lm}, adapted"] = f"{pretrained_folder(wildcards, name)}/train_log.tsv"
+    return logs
 
 
 def pretrained_input(wildcards):

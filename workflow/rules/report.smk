@@ -41,6 +41,7 @@ rule plot_experiment:
     input:
         predictions=of_experiment(PREDICTIONS, baselines=True),
         train_logs=of_experiment(TRAIN_LOG, baselines=False),
+        language_model_logs=lambda wildcards: list(language_model_logs(wildcards).values()),
     output:
         curves=report(
             "results/report/figures/{split}/{experiment}/{scheme}/curves.svg",
@@ -75,6 +76,10 @@ rule plot_experiment:
     params:
         predictions=named_by_model("--predictions", PREDICTIONS, baselines=True),
         train_logs=named_by_model("--train-log", TRAIN_LOG, baselines=False),
+        language_model_logs=lambda wildcards: options(
+            "--train-log",
+            (f"{name}={path}" for name, path in language_model_logs(wildcards).items()),
+        ),
         settings=lambda wildcards: dict(
             title=figure_title(wildcards),
             headline=CONFIG.headline.test_set,
@@ -82,7 +87,7 @@ rule plot_experiment:
         ),
     shell:
         "bindgram plot --experiment {wildcards.experiment} --title {params.settings[title]:q}"
-        " {params.predictions} {params.train_logs} --headline {params.settings[headline]}"
+        " {params.predictions} {params.train_logs} {params.language_model_logs} --headline {params.settings[headline]}"
         " --curves {output.curves} --scores {output.scores} --learning {output.learning}"
         " --revision {params.settings[revision]} > {log} 2>&1"
 

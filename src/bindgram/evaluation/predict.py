@@ -9,8 +9,7 @@ from bindgram.data.examples import ExampleTable
 from bindgram.errors import InputError
 from bindgram.evaluation.predictions import empty_predictions, prediction_rows
 from bindgram.models.bundle import Bundle
-from bindgram.training.finetune import score_strands
-from bindgram.training.stages import classifier_of, labelled_sequences
+from bindgram.training.scoring import classifier_of, labelled_sequences, score_strands
 
 
 def predict_test_sets(bundle: Bundle, test_sets: Mapping[str, ExampleTable], device: torch.device) -> pd.DataFrame:

@@ -172,7 +172,10 @@ class SameAs(Settings):
 
 
 class ModelFile(Settings):
-    """A classifier: what it starts from, encoder, head, and fine-tuning."""
+    """A classifier: what it starts from, encoder, head, and fine-tuning.
+
+    `pretrained` is ``none``, the name of a language model, or the path of a bundle (with a ``/``).
+    """
 
     pretrained: str
     adapt: Literal["none", "experiment", "tf"]
@@ -183,10 +186,11 @@ class ModelFile(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelFile":
-        if self.pretrained != "none" and self.encoder != SameAs(same_as=self.pretrained):
+        is_name = self.pretrained != "none" and "/" not in self.pretrained
+        if is_name and self.encoder != SameAs(same_as=self.pretrained):
             raise ValueError(f"encoder: a pretrained model says 'encoder: {{same_as: {self.pretrained}}}'")
-        if self.pretrained == "none" and self.adapt != "none":
-            raise ValueError("adapt: needs a pretrained language model; set adapt: none")
+        if not is_name and self.adapt != "none":
+            raise ValueError("adapt: needs the name of a language model in pretrained; set adapt: none")
         if isinstance(self.encoder, SameAs) and self.vocabulary is not None:
             raise ValueError("vocabulary: comes from the language model; set vocabulary: null")
         if isinstance(self.encoder, AwdLstmSettings) and self.vocabulary is None:

@@ -21,8 +21,7 @@ from bindgram.settings.models import FinetuneStage, UnfreezeStage
 from bindgram.training.device import announce, seeded
 from bindgram.training.loaders import LabelledSequences
 from bindgram.training.optimizers import discriminative_rates, freeze_below, make_optimizer, make_schedule
-
-EVAL_BATCH = 512
+from bindgram.training.scoring import score_strands
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,6 @@ class TrainedClassifier:
     state: dict[str, torch.Tensor]
     log: pd.DataFrame
     metrics: dict[str, Any]
-
-
-@torch.no_grad()
-def score_strands(model: torch.nn.Module, data: LabelledSequences, device: torch.device) -> np.ndarray:
-    """Logits of every sequence on the forward and on the reverse strand: (2, examples) float64."""
-    model.eval()
-    scores = np.empty((2, len(data)))
-    for strand in range(2):
-        for start in range(0, len(data), EVAL_BATCH):
-            rows = np.arange(start, min(start + EVAL_BATCH, len(data)))
-            batch = data.batch(rows, np.full(len(rows), strand == 1), device)
-            scores[strand, rows] = model(batch).float().cpu().numpy()
-    return scores
 
 
 def train_classifier(

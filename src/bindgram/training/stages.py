@@ -3,10 +3,8 @@
 An experiment that cannot be modelled (its tables say ``skipped``) yields a skipped bundle, never an error.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import pandas as pd
 import torch
 
 from bindgram.data.corpus import Corpus, stream_of_sequences
@@ -26,8 +24,8 @@ from bindgram.settings.models import (
     VocabularySettings,
 )
 from bindgram.training.finetune import train_classifier
-from bindgram.training.loaders import LabelledSequences
 from bindgram.training.pretrain import train_language_model
+from bindgram.training.scoring import labelled_sequences
 
 
 def pretrain(settings: LanguageModelFile, corpus: Corpus, *, device: torch.device, seed: int, revision: int) -> Bundle:
@@ -152,32 +150,19 @@ def resolve_encoder(
         raise InputError(
             f"model file: pretrained is {model.pretrained!r}; give --pretrained exactly when it is a model"
         )
-    if not isinstance(model.encoder, SameAs):
-        return model.encoder, model.vocabulary
-    if language_model is None:
-        raise InputError(f"model file: encoder is that of {model.encoder.same_as!r}; give --language-model")
+    if isinstance(model.encoder, SameAs):
+        if language_model is None:
+            raise InputError(f"model file: encoder is that of {model.encoder.same_as!r}; give --language-model")
+        encoder, vocabulary = language_model.encoder, language_model.vocabulary
+    else:
+        encoder, vocabulary = model.encoder, model.vocabulary
     if pretrained is not None:
-        for section in ("vocabulary", "encoder"):
-            expected = getattr(language_model, section).model_dump()
-            if pretrained.settings[section] != expected:
-                raise InputError(f"pretrained bundle: {section} is {pretrained.settings[section]}, not {expected}")
-    return language_model.encoder, language_model.vocabulary
-
-
-def labelled_sequences(rows: pd.DataFrame, vocabulary: Vocabulary | None) -> LabelledSequences:
-    """Rows of an example table as arrays."""
-    return LabelledSequences(codes_of(list(rows["sequence"])), rows["label"].to_numpy("float32"), vocabulary)
-
-
-def classifier_of(bundle: Bundle) -> tuple[torch.nn.Module, Vocabulary | None]:
-    """Rebuild the network of a classifier bundle with its weights."""
-    settings: Mapping[str, Any] = {name: value for name, value in bundle.settings.items() if name != "width"}
-    shape = settings | {"pretrained": "none", "adapt": "none"}
-    model = ModelFile.model_validate(shape)
-    assert not isinstance(model.encoder, SameAs)
-    classifier = build_classifier(model, model.encoder, model.vocabulary)
-    classifier.load_state_dict(dict(bundle.state), strict=True)
-    return classifier, _vocabulary(model.vocabulary) if model.vocabulary else None
+        for section, ours in (("vocabulary", vocabulary), ("encoder", encoder)):
+            expected = ours.model_dump() if ours else None
+            if pretrained.settings.get(section) != expected:
+                found = pretrained.settings.get(section)
+                raise InputError(f"pretrained bundle: {section} is {found}, the model file means {expected}")
+    return encoder, vocabulary
 
 
 def _vocabulary(settings: VocabularySettings) -> Vocabulary:

@@ -243,3 +243,11 @@ def test_early_stopping_ends_a_stage_after_patience_epochs_without_a_better_auro
     bundle = tune(SCRATCH | {"finetune": constant}, planted_table())
     assert bundle.metrics["n_epochs"] == bundle.metrics["best_epoch"] + 3
     assert len(bundle.log) == bundle.metrics["n_epochs"]
+
+
+def test_a_model_may_start_from_a_bundle_given_by_path_if_the_encoder_is_the_same():
+    own = MODEL | {"pretrained": "elsewhere/lm", "encoder": LM["encoder"], "vocabulary": LM["vocabulary"]}
+    assert tune(own, planted_table(), lm_bundle()).metrics["transfer"]["n_changed"] > 0
+    other = own | {"encoder": LM["encoder"] | {"hidden_size": 30}}
+    with pytest.raises(InputError, match="encoder is"):
+        tune(other, planted_table(), lm_bundle())

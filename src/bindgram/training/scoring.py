@@ -1,0 +1,46 @@
+"""Scores of a classifier on both strands: the part of training that prediction needs, without the training loop."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from bindgram.models.bundle import Bundle
+from bindgram.models.classifier import build_classifier
+from bindgram.sequence.dna import codes_of
+from bindgram.sequence.kmers import Vocabulary
+from bindgram.settings.models import ModelFile, SameAs
+from bindgram.training.loaders import LabelledSequences
+
+EVAL_BATCH = 512
+
+
+@torch.no_grad()
+def score_strands(model: torch.nn.Module, data: LabelledSequences, device: torch.device) -> np.ndarray:
+    """Logits of every sequence on the forward and on the reverse strand: (2, examples) float64."""
+    model.eval()
+    scores = np.empty((2, len(data)))
+    for strand in range(2):
+        for start in range(0, len(data), EVAL_BATCH):
+            rows = np.arange(start, min(start + EVAL_BATCH, len(data)))
+            batch = data.batch(rows, np.full(len(rows), strand == 1), device)
+            scores[strand, rows] = model(batch).float().cpu().numpy()
+    return scores
+
+
+def classifier_of(bundle: Bundle) -> tuple[torch.nn.Module, Vocabulary | None]:
+    """Rebuild the network of a classifier bundle with its weights."""
+    settings: Mapping[str, Any] = {name: value for name, value in bundle.settings.items() if name != "width"}
+    shape = settings | {"pretrained": "none", "adapt": "none"}
+    model = ModelFile.model_validate(shape)
+    assert not isinstance(model.encoder, SameAs)
+    classifier = build_classifier(model, model.encoder, model.vocabulary)
+    classifier.load_state_dict(dict(bundle.state), strict=True)
+    return classifier, Vocabulary(model.vocabulary.k, model.vocabulary.stride) if model.vocabulary else None
+
+
+def labelled_sequences(rows: pd.DataFrame, vocabulary: Vocabulary | None) -> LabelledSequences:
+    """Rows of an example table as arrays."""
+    return LabelledSequences(codes_of(list(rows["sequence"])), rows["label"].to_numpy("float32"), vocabulary)

@@ -381,7 +381,10 @@ LOG_TEMPLATES = [
     ),
     "results/logs/make_positives/{split}/{experiment}.log",
     "results/logs/make_negatives/{split}/{experiment}/{scheme}.log",
-    *(f"results/logs/make_test_set/{{split}}/{{experiment}}/{name}.log" for name in CONFIG.battery.test_sets),
+    *(
+        f"results/logs/make_test_set/{{split}}/{{experiment}}/{name}.log"
+        for name in (*CONFIG.battery.test_sets, "published")
+    ),
     "results/logs/score_baseline/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
     "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
     "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
@@ -395,15 +398,21 @@ FILTER_TABLE_TEMPLATES = [
 ]
 
 
+PUBLISHED_FILTER_TABLE = "results/battery/{split}/{experiment}/published.filter.tsv"
+
+
 def filter_tables():
     """Tables of counts per filter reason of all experiments."""
-    return expand(FILTER_TABLE_TEMPLATES, split=SPLIT, experiment=EXPERIMENTS)
+    published = [name for name in EXPERIMENTS if not PROJECT.selected[name].has_coordinates]
+    return expand(FILTER_TABLE_TEMPLATES, split=SPLIT, experiment=EXPERIMENTS) + expand(
+        PUBLISHED_FILTER_TABLE, split=SPLIT, experiment=published
+    )
 
 
 # Prints the options of `bindgram report` for the tables that exist. A loop, because 500 experiments written out would be
 # longer than the shell accepts for one command.
 FILTER_TABLES = (
     f"for experiment in {' '.join(EXPERIMENTS)}; do for table in "
-    + " ".join(expand(FILTER_TABLE_TEMPLATES, split=SPLIT, experiment="$experiment"))
+    + " ".join(expand([*FILTER_TABLE_TEMPLATES, PUBLISHED_FILTER_TABLE], split=SPLIT, experiment="$experiment"))
     + "; do [ -e $table ] && echo --filter-table $experiment=$table; done; done"
 )

@@ -30,9 +30,21 @@ from bindgram.settings.sheets import PeakFormat
 @click.option(
     "--filter", "filters", type=click.Choice(get_args(FilterName)), multiple=True, help="Repeat; applied in this order."
 )
-@click.option("--minimum-train", type=click.IntRange(min=1), required=True, help="Fewer: the experiment is skipped.")
-@click.option("--minimum-valid", type=click.IntRange(min=1), required=True, help="Fewer: the experiment is skipped.")
-@click.option("--minimum-test", type=click.IntRange(min=1), required=True, help="Fewer: the experiment is skipped.")
+@click.option(
+    "--minimum-train",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Fewer positives in train: experiment is skipped.",
+)
+@click.option(
+    "--minimum-valid",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Fewer positives in valid: experiment is skipped.",
+)
+@click.option(
+    "--minimum-test", type=click.IntRange(min=1), required=True, help="Fewer positives in test: experiment is skipped."
+)
 @seed_option
 @click.option("--output", type=NewFile, required=True, help="Positive examples (Parquet).")
 @click.option("--filter-table", type=NewFile, required=True, help="Rows in, rows out and why (TSV: reason, n).")

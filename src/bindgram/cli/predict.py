@@ -17,7 +17,12 @@ from bindgram.cli.options import (
 @click.command()
 @click.option("--bundle", type=ExistingDirectory, required=True, help="Classifier bundle.")
 @click.option(
-    "--test-set", "test_sets", type=NamedFile(), multiple=True, required=True, help="Test set (Parquet); repeat."
+    "--test-set",
+    "test_sets",
+    type=NamedFile(),
+    multiple=True,
+    required=True,
+    help="NAME=FILE of a test set; repeatable.",
 )
 @click.option("--output", type=NewFile, required=True, help="Scores (Parquet).")
 @threads_option

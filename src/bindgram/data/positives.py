@@ -71,6 +71,7 @@ def published_positives(
     """Make the positives of a published set from its two tables (`read_published`).
 
     Rows that are not bound count as ``not_bound``: the battery takes those of the test file as published negatives.
+    `plan.strongest` thins the training file only, so that the published test set stays as published.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def published_positives(
     bound = everything[everything["label"] == 1]
     frame, counts = apply_filters(bound, plan.filters, FilterContext())
     counts = [("n_input", len(everything)), ("not_bound", len(everything) - len(bound)), *counts]
-    return _finish(plan, reason, frame, counts, provenance)
+    return _finish(plan, reason, frame, counts, provenance, frame["split"] == "test")
 
 
 def summit_windows(peaks: pd.DataFrame, width: int, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
@@ -163,10 +164,18 @@ def keep_strongest(frame: pd.DataFrame, n: int, rng: np.random.Generator) -> tup
 
 
 def _finish(
-    plan: PositivesPlan, reason: str, frame: pd.DataFrame, counts: Counts, provenance: Mapping[str, Any]
+    plan: PositivesPlan,
+    reason: str,
+    frame: pd.DataFrame,
+    counts: Counts,
+    provenance: Mapping[str, Any],
+    fixed: pd.Series | None = None,
 ) -> tuple[ExampleTable, Counts]:
+    """Thin the rows that are not `fixed`, count what is left, and skip the experiment if that is too little."""
     if plan.strongest is not None:
-        frame, count = keep_strongest(frame, plan.strongest, plan.rng("strongest"))
+        fixed = pd.Series(False, index=frame.index) if fixed is None else fixed
+        strongest, count = keep_strongest(frame[~fixed], plan.strongest, plan.rng("strongest"))
+        frame = frame[fixed | frame.index.isin(strongest.index)]
         counts = [*counts, count]
     counts = [*counts, *kept_counts(frame)]
     reason = reason or _shortage(frame, plan.minimum)

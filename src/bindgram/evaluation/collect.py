@@ -175,12 +175,26 @@ def failure_reason(cell: Cell, request: Request) -> str:
     found = [path for path in paths if path.is_file()]
     if not found:
         return "no metrics and no log: the job did not start"
-    lines = [" ".join(line.split()) for line in found[-1].read_text(encoding="utf-8", errors="replace").splitlines()]
-    lines = [line for line in lines if line]
-    errors = [number for number, line in enumerate(lines) if line.startswith("Error:")]
+    logs = [(path, _read_lines(path)) for path in found]
+    failed = [(path, lines) for path, lines in logs if _error_lines(lines) or _has_traceback(lines)]
+    path, lines = failed[-1] if failed else logs[-1]
+    errors = _error_lines(lines)
     quoted = lines[errors[-1] :] if errors else lines[-QUOTED_LINES:]
     text = " / ".join(quoted) or "(the log is empty)"
-    return f"{found[-1]}: {text}"[:MAX_REASON]
+    return f"{path}: {text}"[:MAX_REASON]
+
+
+def _read_lines(path: Path) -> list[str]:
+    lines = [" ".join(line.split()) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return [line for line in lines if line]
+
+
+def _error_lines(lines: Sequence[str]) -> list[int]:
+    return [number for number, line in enumerate(lines) if line.startswith("Error:")]
+
+
+def _has_traceback(lines: Sequence[str]) -> bool:
+    return any(line.startswith("Traceback") for line in lines)
 
 
 def check_revisions(sources: Mapping[str, Mapping[str, Any]]) -> None:

@@ -72,6 +72,13 @@ class BatterySettings(Settings):
     test_sets: Annotated[dict[Id, TestSetSettings], Field(min_length=1)]
     max_positives: Positive | None
 
+    @field_validator("test_sets")
+    @classmethod
+    def _published_is_reserved(cls, value: dict[str, TestSetSettings]) -> dict[str, TestSetSettings]:
+        if "published" in value:
+            raise ValueError("the name 'published' is reserved for test sets that come with a sequence set; rename it")
+        return value
+
 
 class KmerBaselineSettings(Settings):
     """Logistic regression on k-mer counts; `k` = 0 means GC content alone."""

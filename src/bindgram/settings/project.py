@@ -46,6 +46,7 @@ def load_project(config: Mapping[str, Any], root: Path = Path()) -> Project:
     selected = select(experiments, checked)
     models, language_models = _load_models(checked, root, problems)
     universe = _collect(problems, lambda: _read_universe(checked, root)) or ()
+    problems += _unknown_selections(checked, experiments)
     if experiments and not selected:
         problems.append("configuration: select: no row of the experiment sheet matches; loosen it")
     problems += _sheet_problems(checked, assemblies, selected, root)
@@ -69,6 +70,18 @@ def select(experiments: Mapping[str, Experiment], config: Config) -> dict[str, E
         and (not wanted.biosamples or row.biosample in wanted.biosamples)
     ]
     return {row.experiment: row for row in rows[: wanted.first]}
+
+
+def _unknown_selections(config: Config, experiments: Mapping[str, Experiment]) -> list[str]:
+    """Names in ``select`` that no row of the sheet has: a misspelt one would otherwise narrow the run silently."""
+    problems = []
+    wanted = config.select.model_dump()
+    for key, column in (("experiments", "experiment"), ("tfs", "tf"), ("biosamples", "biosample")):
+        known = {row.model_dump()[column] for row in experiments.values()}
+        unknown = [name for name in wanted[key] if name not in known]
+        if experiments and unknown:
+            problems.append(f"configuration: select.{key}: not in {config.experiments}: {', '.join(unknown)}")
+    return problems
 
 
 def _collect(problems: list[str], read: Callable[[], Any]) -> Any:

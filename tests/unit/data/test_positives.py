@@ -362,6 +362,15 @@ def test_published_positives_come_from_both_files_and_unbound_rows_are_counted()
     check_examples(table.frame)
 
 
+def test_strongest_thins_the_training_file_and_leaves_the_published_test_set_alone():
+    training = sequence_table(*((text, 1) for text in texts(40)))
+    test = sequence_table(("GGGGGGGGGG", 1), ("GGGGGGGGGA", 1), ("GGGGGGGGCA", 1))
+    table, counts = published_positives(plan(strongest=20), training, test, {})
+    assert len(table.of_split("test")) == 3
+    assert len(table.frame) == 23
+    assert dict(counts)["random_n"] == 20
+
+
 def test_test_set_never_shrinks_because_of_training_sequences():
     training = sequence_table(("AAAAAAAAAC", 1), ("AAAAAAAACC", 1), ("AAAAAAACCC", 1), ("AAAAAANCCC", 1))
     test = sequence_table(("GTTTTTTTTT", 1), ("GGGGGGGGGA", 1))

@@ -98,6 +98,16 @@ def test_absent_metrics_become_failed_rows_that_quote_the_furthest_log(tmp_path)
     assert len(frame) == 3 + 1 + 3
 
 
+def test_a_log_with_an_error_is_quoted_rather_than_a_later_one_without(tmp_path):
+    complete(tmp_path)
+    (tmp_path / "cnn/fold/A/matched/s2.json").unlink()
+    (tmp_path / "pretrain.log").write_text("Traceback (most recent call last):\nKeyError: 'x'\n")
+    (tmp_path / "positives.log").write_text("all is well\n")
+    logs = [str(tmp_path / "pretrain.log"), str(tmp_path / "positives.log")]
+    frame = collect_metrics(request(tmp_path, logs=logs)).frame
+    assert frame.loc[frame["status"] == "failed", "reason"].iloc[0].endswith("KeyError: 'x'")
+
+
 def test_failure_without_any_log_says_so(tmp_path):
     complete(tmp_path)
     (tmp_path / "kmer/fold/A/matched/s1.json").unlink()

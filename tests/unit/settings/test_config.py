@@ -46,6 +46,7 @@ def test_every_key_is_required(config):
         ("models", ["a.b"], "models.0"),
         ("evaluation.confidence", 1.5, "evaluation.confidence"),
         ("battery.test_sets", {}, "battery.test_sets"),
+        ("battery.test_sets", {"published": {"scheme": "genomic_matched", "ratio": 1.0}}, "reserved"),
         ("device", "gpu", "device"),
         ("split", "../x", "split"),
     ],

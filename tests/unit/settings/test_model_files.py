@@ -96,7 +96,10 @@ def test_model_with_its_own_encoder_has_no_language_model(model):
     ("changes", "message"),
     [
         ({"encoder": {"same_as": "other"}}, "same_as: small"),
-        ({"pretrained": "none", "adapt": "experiment"}, "needs the name of a language model in pretrained; set adapt: none"),
+        (
+            {"pretrained": "none", "adapt": "experiment"},
+            "needs the name of a language model in pretrained; set adapt: none",
+        ),
         ({"vocabulary": {"k": 3, "stride": 1}}, "comes from the language model; set vocabulary: null"),
         ({"pretrained": "none", "encoder": LSTM}, "awd_lstm reads k-mers; give k and stride"),
         (

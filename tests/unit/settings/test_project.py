@@ -31,6 +31,13 @@ def problems(config, root):
     return str(caught.value)
 
 
+def test_names_in_select_that_the_sheet_does_not_have_are_named(demo, root):
+    demo["select"] |= {"tfs": ["CTCF", "TYPO"], "biosamples": ["nowhere"]}
+    text = problems(demo, root)
+    assert "select.tfs: not in config/demo_experiments.tsv: TYPO" in text
+    assert "select.biosamples: not in config/demo_experiments.tsv: nowhere" in text
+
+
 def test_project_holds_selected_rows_models_and_their_language_models(demo, root):
     project = load_project(demo, root)
     assert sorted(row.tf for row in project.selected.values()) == ["CEBPB", "CTCF", "SPI1", "USF1"]

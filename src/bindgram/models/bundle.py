@@ -19,6 +19,7 @@ from bindgram.errors import InputError
 from bindgram.provenance import atomic_path, sha256_file, write_json, write_text
 
 BUNDLE_FILES = ("model.safetensors", "config.json", "vocabulary.json", "train_log.tsv", "README.md")
+CONFIG_KEYS = ("kind", "status", "reason", "settings", "metrics", "provenance")
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,23 @@ def read_bundle_config(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    InputError : the folder is not a complete bundle.
+    InputError : the folder is not a complete bundle, or its ``config.json`` is not one of ours.
     """
     missing = [name for name in BUNDLE_FILES if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder}: not a complete bundle, {', '.join(missing)} missing; train or copy it again")
-    return json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = _read_json(folder / "config.json")
+    lacking = [key for key in CONFIG_KEYS if not isinstance(config, dict) or key not in config]
+    if lacking:
+        raise InputError(f"{folder / 'config.json'}: {', '.join(lacking)} missing; train or copy the bundle again")
+    return config
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); train or copy the bundle again") from None
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -100,7 +112,7 @@ def load_bundle(folder: Path) -> Bundle:
     """
     config = read_bundle_config(folder)
     weights = folder / "model.safetensors"
-    if sha256_file(weights) != config["provenance"]["digest"]:
+    if sha256_file(weights) != config["provenance"].get("digest"):
         raise InputError(f"{weights}: differs from the digest in config.json; copy or train the bundle again")
     try:
         log = pd.read_csv(folder / "train_log.tsv", sep="\t")
@@ -109,7 +121,7 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(
         kind=config["kind"],
         settings=config["settings"],
-        vocabulary=json.loads((folder / "vocabulary.json").read_text(encoding="utf-8")),
+        vocabulary=_read_json(folder / "vocabulary.json"),
         state=load_file(weights),
         log=log,
         provenance=config["provenance"],

@@ -55,3 +55,18 @@ def test_weights_that_differ_from_the_digest_are_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="differs from the digest"):
         load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("config.json", "{", "not valid JSON"),
+        ("config.json", '{"kind": "classifier"}', "status, reason, settings, metrics, provenance missing"),
+        ("vocabulary.json", "", "not valid JSON"),
+    ],
+)
+def test_a_damaged_json_file_is_refused_by_name(tmp_path, name, text, message):
+    save_bundle(tmp_path, make_bundle())
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=f"{name}: {message}"):
+        load_bundle(tmp_path)

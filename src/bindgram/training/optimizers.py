@@ -27,6 +27,8 @@ def freeze_below(groups: Sequence[Sequence[nn.Parameter]], unfrozen: int | None)
     for number, group in enumerate(groups):
         for parameter in group:
             parameter.requires_grad_(number >= first)
+            if number < first:
+                parameter.grad = None  # what an earlier stage left would count when the norm is clipped
     return list(groups[first:])
 
 
@@ -49,7 +51,10 @@ def make_schedule(name: str, optimizer: torch.optim.Optimizer, n_steps: int, war
     if name == "constant":
         return LambdaLR(optimizer, lambda step: 1.0)
     rates = [group["lr"] for group in optimizer.param_groups]
-    return OneCycleLR(optimizer, max_lr=rates, total_steps=max(n_steps, 2), pct_start=warmup, cycle_momentum=False)
+    n_steps = max(n_steps, 2)
+    if warmup * n_steps == 1:  # a rise over zero steps, by which torch divides: start at the top instead
+        warmup /= 2
+    return OneCycleLR(optimizer, max_lr=rates, total_steps=n_steps, pct_start=warmup, cycle_momentum=False)
 
 
 class NonMonotoneTrigger:

@@ -24,6 +24,15 @@ def test_gradual_unfreezing_frees_the_last_groups_only():
     assert all(group[0].requires_grad for group in groups)
 
 
+def test_freezing_forgets_the_gradients_of_an_earlier_stage():
+    groups = [[nn.Parameter(torch.zeros(1))] for _ in range(2)]
+    for group in groups:
+        group[0].grad = torch.ones(1)
+    freeze_below(groups, 1)
+    assert groups[0][0].grad is None  # it would count when gradients are clipped by their norm
+    assert groups[1][0].grad is not None
+
+
 def test_one_cycle_peaks_at_each_groups_own_rate_and_ends_low():
     groups = [[nn.Parameter(torch.zeros(1))], [nn.Parameter(torch.zeros(1))]]
     optimizer = make_optimizer("adamw", groups, [1.0, 2.0], 0.0)
@@ -37,6 +46,19 @@ def test_one_cycle_peaks_at_each_groups_own_rate_and_ends_low():
     assert highest == pytest.approx([1.0, 2.0], rel=0.01)
     assert rates[-1][0] < 0.01 * highest[0]
     assert max(range(40), key=lambda step: rates[step][0]) == 9
+
+
+@pytest.mark.parametrize(("n_steps", "warmup"), [(10, 0.1), (4, 0.25), (2, 0.5), (3, 0.1)])
+def test_one_cycle_takes_so_few_steps_that_the_rise_has_none(n_steps, warmup):
+    optimizer = make_optimizer("adamw", [[nn.Parameter(torch.zeros(1))]], [1.0], 0.0)
+    schedule = make_schedule("one_cycle", optimizer, n_steps, warmup)
+    rates = []
+    for _ in range(n_steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert max(rates) > 0.5
+    assert rates == sorted(rates, reverse=True)
 
 
 def test_averaging_starts_when_a_loss_is_above_the_best_of_the_older_ones():

@@ -25,8 +25,10 @@ def predict_test_sets(bundle: Bundle, test_sets: Mapping[str, ExampleTable], dev
 
     Raises
     ------
-    InputError : the width of the sequences is not that of training.
+    InputError : the bundle is no classifier, or the width of the sequences is not that of training.
     """
+    if bundle.kind != "classifier":
+        raise InputError(f"bundle: its kind is {bundle.kind}; only a classifier scores examples, give one")
     model, vocabulary = classifier_of(bundle)
     model.to(device)
     parts = []

@@ -15,6 +15,7 @@ import torch
 from lightning.fabric import Fabric
 from sklearn.metrics import roc_auc_score
 
+from bindgram.errors import InputError
 from bindgram.models.classifier import Classifier
 from bindgram.models.losses import masked_binary_cross_entropy
 from bindgram.settings.models import FinetuneStage, UnfreezeStage
@@ -45,6 +46,10 @@ def train_classifier(
     """Fine-tune a classifier; keep the weights of the best validation AUROC (strands averaged).
 
     A stage ends early after `patience` epochs without a better AUROC; the next stage goes on from the weights it has.
+
+    Raises
+    ------
+    InputError : training diverged.
     """
     with seeded(seed):
         run = _Run(model, settings, train, valid, device, seed)
@@ -105,7 +110,10 @@ class _Run:
             optimizer.zero_grad()
             self.fabric.backward(loss)
             if self.settings.clip_norm is not None:
-                self.fabric.clip_gradients(self.model, optimizer, max_norm=self.settings.clip_norm)
+                # Not finite: a loss scaler skips the step; without one, the next validation says what happened.
+                self.fabric.clip_gradients(
+                    self.model, optimizer, max_norm=self.settings.clip_norm, error_if_nonfinite=False
+                )
             optimizer.step()
             schedule.step()
             total += loss.item() * len(batch.targets["label"])
@@ -114,6 +122,11 @@ class _Run:
 
     def _validate(self, stage: int, train_loss: float, rate: float, seconds: float) -> None:
         scores = score_strands(self.model, self.valid, self.fabric.device).mean(axis=0)
+        if not np.isfinite(scores).all():
+            raise InputError(
+                f"fine-tuning diverged: scores are not finite after epoch {self.epoch} (train loss {train_loss:g}); "
+                f"lower learning_rate of stage {stage + 1} in the model file, or set clip_norm"
+            )
         labels = self.valid.labels
         loss = float(np.mean(np.logaddexp(0, np.where(labels == 1, -scores, scores))))
         auroc = float(roc_auc_score(labels, scores))

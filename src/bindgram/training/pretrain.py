@@ -16,6 +16,7 @@ import torch
 from lightning.fabric import Fabric
 
 from bindgram.data.markov import fit_markov, markov_nats_per_base
+from bindgram.errors import InputError
 from bindgram.models.awd_lstm import AwdLstm, LanguageModel, State
 from bindgram.models.classifier import build_encoder
 from bindgram.models.losses import masked_cross_entropy
@@ -61,6 +62,10 @@ def train_language_model(
     Returns
     -------
     The weights of the best validation. Without enough validation tokens for one step, those of the end.
+
+    Raises
+    ------
+    InputError : training diverged.
     """
     stage = settings.pretrain if stage_name == "pretrain" else settings.adapt
     assert stage is not None
@@ -136,6 +141,11 @@ class _Run:
                 self._validate(step + 1, running / n_running)
                 running, n_running = 0.0, 0
         if not self.best:
+            if self.rows and target_mask(self.valid[:, :-1], self.valid[:, 1:]).any():
+                raise InputError(
+                    f"{self.name} diverged: no validation loss is finite; lower optimizer.learning_rate of this stage "
+                    "in the language-model file, or set optimizer.clip_norm"
+                )
             self._keep()
 
     def _step(self, position: int, state: State) -> tuple[float, State]:
@@ -146,7 +156,10 @@ class _Run:
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         if self.stage.optimizer.clip_norm is not None:
-            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.stage.optimizer.clip_norm)
+            # Not finite: a loss scaler skips the step; without one, the next validation says what happened.
+            self.fabric.clip_gradients(
+                self.model, self.optimizer, max_norm=self.stage.optimizer.clip_norm, error_if_nonfinite=False
+            )
         self.optimizer.step()
         self.schedule.step()
         return loss.item() / self.vocabulary.stride, [(h.detach(), c.detach()) for h, c in state]

@@ -5,6 +5,7 @@ An experiment that cannot be modelled (its tables say ``skipped``) yields a skip
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from bindgram.data.corpus import Corpus, stream_of_sequences
@@ -19,11 +20,13 @@ from bindgram.settings.models import (
     AwdLstmSettings,
     ConvSettings,
     LanguageModelFile,
+    LmStage,
     ModelFile,
     SameAs,
     VocabularySettings,
 )
 from bindgram.training.finetune import train_classifier
+from bindgram.training.loaders import Lanes
 from bindgram.training.pretrain import train_language_model
 from bindgram.training.scoring import labelled_sequences
 
@@ -39,12 +42,8 @@ def pretrain(settings: LanguageModelFile, corpus: Corpus, *, device: torch.devic
     vocabulary = _vocabulary(settings.vocabulary)
     if corpus.vocabulary != vocabulary:
         raise InputError(f"corpus: tokenized with {corpus.vocabulary}, the language model wants {vocabulary}")
-    needed = stage.batch_size * (stage.bptt + 1)
-    if len(corpus.tokens("train")) < needed:
-        raise InputError(
-            f"corpus: {len(corpus.tokens('train'))} training tokens, one step needs {needed}; lower pretrain.batch_size"
-            " or pretrain.bptt in the language-model file"
-        )
+    if short := _too_short(stage, "pretrain", corpus.tokens("train"), vocabulary):
+        raise InputError(f"corpus: {short}")
     trained = train_language_model(
         settings, "pretrain", corpus.tokens("train"), corpus.tokens("valid"), device=device, seed=seed
     )
@@ -64,12 +63,14 @@ def adapt(
 ) -> Bundle:
     """Continue a language model on the positives of one experiment, or of several pooled.
 
-    Only training positives are learnt from; validation positives choose the best weights.
+    Only training positives are learnt from; validation positives choose the best weights. The bundle is skipped where
+    the positives are too few for one step.
 
     Raises
     ------
-    InputError : the base has another vocabulary or encoder, or the file has no adapt stage.
+    InputError : the base is no language model or has another vocabulary or encoder, or the file has no adapt stage.
     """
+    _check_kind(base, "language_model", "base bundle")
     if settings.adapt is None:
         raise InputError("the language-model file has no adapt stage; add one")
     used = settings.model_dump(include={"vocabulary", "encoder", "adapt"})
@@ -89,6 +90,8 @@ def adapt(
         )
         for split in ("train", "valid")
     }
+    if short := _too_short(settings.adapt, "adapt", streams["train"], vocabulary):
+        return skipped_bundle("language_model", f"positives of the training split: {short}", used, provenance)
     trained = train_language_model(
         settings, "adapt", streams["train"], streams["valid"], device=device, seed=seed, start=base.state
     )
@@ -122,7 +125,7 @@ def finetune(
         inputs["pretrained"] = pretrained.provenance
     provenance = make_provenance("finetune", revision, used, inputs, seed)
     skip = labelled.reason if labelled.skipped else pretrained.reason if pretrained and pretrained.skipped else None
-    if skip is not None:
+    if skip := skip or _one_class(labelled):
         return skipped_bundle("classifier", skip, used, provenance)
     words = _vocabulary(vocabulary) if vocabulary else None
     train, valid = (labelled_sequences(labelled.of_split(split), words) for split in ("train", "valid"))
@@ -167,3 +170,26 @@ def resolve_encoder(
 
 def _vocabulary(settings: VocabularySettings) -> Vocabulary:
     return Vocabulary(settings.k, settings.stride)
+
+
+def _too_short(stage: LmStage, name: str, tokens: np.ndarray, vocabulary: Vocabulary) -> str:
+    """Why a token stream does not give one training step; "" where it does."""
+    lanes = Lanes(tokens, vocabulary, stage.batch_size, stage.bptt, stage.reverse_complement)
+    if lanes.n_steps:
+        return ""
+    needed = (stage.batch_size // 2 if stage.reverse_complement else stage.batch_size) * (stage.bptt + 1)
+    return (
+        f"{len(tokens)} tokens, one step needs {needed}; lower {name}.batch_size or {name}.bptt in the language-model "
+        "file"
+    )
+
+
+def _one_class(labelled: ExampleTable) -> str:
+    """Which split has one class only; "" where none has."""
+    lacking = [split for split in ("train", "valid") if labelled.of_split(split)["label"].nunique() < 2]
+    return f"one class only in split {' and '.join(lacking)} of the labelled examples" if lacking else ""
+
+
+def _check_kind(bundle: Bundle, kind: str, what: str) -> None:
+    if bundle.kind != kind:
+        raise InputError(f"{what}: its kind is {bundle.kind}, here a {kind} is needed; give another bundle")

@@ -164,7 +164,7 @@ def test_a_corpus_of_another_vocabulary_is_refused():
 
 def test_a_corpus_too_short_for_one_step_is_refused():
     with pytest.raises(InputError, match="one step needs"):
-        pretrain(LanguageModelFile.model_validate(LM), StoredCorpus(80), device=CPU, seed=1, revision=1)
+        pretrain(LanguageModelFile.model_validate(LM), StoredCorpus(40), device=CPU, seed=1, revision=1)
 
 
 def test_adaptation_starts_from_the_base_and_changes_it():
@@ -180,6 +180,39 @@ def test_adaptation_of_a_skipped_experiment_is_skipped_with_its_reason():
     bundle = adapt(LanguageModelFile.model_validate(LM), lm_bundle(), [skipped], device=CPU, seed=1, revision=1)
     assert bundle.skipped
     assert bundle.reason == "12 positives"
+
+
+def test_adaptation_to_positives_too_few_for_one_step_is_skipped_instead_of_doing_nothing():
+    bundle = adapt(
+        LanguageModelFile.model_validate(LM), lm_bundle(), [planted_table(n=1)], device=CPU, seed=1, revision=1
+    )
+    assert bundle.skipped
+    assert "one step needs 68" in bundle.reason  # 4 lanes on each strand, 17 tokens each
+
+
+def test_adaptation_refuses_a_classifier_as_its_base():
+    classifier = tune(SCRATCH, planted_table())
+    with pytest.raises(InputError, match="kind is classifier"):
+        adapt(LanguageModelFile.model_validate(LM), classifier, [planted_table()], device=CPU, seed=1, revision=1)
+
+
+def test_a_language_model_that_diverges_is_refused():
+    stage = LM_STAGE | {"optimizer": OPTIMIZER | {"learning_rate": 1e38}}
+    settings = LanguageModelFile.model_validate(LM | {"pretrain": stage})
+    with pytest.raises(InputError, match="pretrain diverged"):
+        pretrain(settings, StoredCorpus(), device=CPU, seed=1, revision=1)
+
+
+def test_a_classifier_that_diverges_is_refused():
+    stages = [{"unfrozen": None, "epochs": 2, "learning_rate": 1e38}]
+    with pytest.raises(InputError, match="fine-tuning diverged"):
+        tune(SCRATCH | {"finetune": FINETUNE | {"stages": stages}}, planted_table())
+
+
+def test_fine_tuning_is_skipped_where_a_split_has_one_class():
+    table = planted_table()
+    positives = ExampleTable(table.frame[(table.frame["label"] == 1) | (table.frame["split"] == "train")])
+    assert "one class only in split valid" in tune(SCRATCH, positives).reason
 
 
 def test_fine_tuning_moves_the_language_models_weights_and_reports_it():
@@ -227,6 +260,11 @@ def test_prediction_refuses_windows_of_another_width():
     other.frame["sequence"] = other.frame["sequence"].str[:20]
     with pytest.raises(InputError, match="windows of 20 bp"):
         predict_test_sets(bundle, {"T1": other}, CPU)
+
+
+def test_prediction_refuses_a_language_model():
+    with pytest.raises(InputError, match="kind is language_model"):
+        predict_test_sets(lm_bundle(), {"T1": planted_table(n=4)}, CPU)
 
 
 def test_fine_tuning_of_skipped_labels_is_skipped_with_the_reason():

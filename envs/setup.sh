@@ -2,6 +2,7 @@
 # Make or update the virtual environment of this checkout: `make setup`. Safe to run again.
 # Usage: envs/setup.sh PYTHON VENV
 set -euo pipefail
+export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 python=$1
 venv=$2

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from bindgram.errors import InputError
+
 METADATA_KEY = "bindgram"  # Parquet key-value metadata, HDF5 attribute and safetensors metadata alike
 
 
@@ -91,11 +93,20 @@ def make_provenance(
     -------
     Dict with ``package, version, command, revision, settings, seed, inputs`` (name to digest) and ``revisions``:
     the revision of this command and of all commands upstream.
+
+    Raises
+    ------
+    InputError : two inputs were made by different revisions of one command.
     """
     inputs = inputs or {}
     revisions: dict[str, int] = {}
-    for upstream in inputs.values():
-        revisions.update(upstream.get("revisions", {}))
+    for name, upstream in inputs.items():
+        for made_by, made_at in upstream.get("revisions", {}).items():
+            if revisions.setdefault(made_by, made_at) != made_at:
+                raise InputError(
+                    f"{name}: made with revision {made_at} of {made_by}, another input with {revisions[made_by]}; "
+                    f"run {made_by} and what depends on it again"
+                )
     revisions[command] = revision
     return {
         "package": "bindgram",

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from bindgram.errors import InputError
 from bindgram.provenance import (
     atomic_path,
     digest,
@@ -148,3 +149,10 @@ def test_provenance_carries_the_digests_of_inputs_and_all_revisions_upstream():
     assert corpus["revisions"] == {"fetch": 3, "tokenize": 2}
     assert (corpus["command"], corpus["revision"], corpus["settings"], corpus["seed"]) == ("tokenize", 2, {"k": 3}, 1)
     assert json.loads(json.dumps(corpus)) == corpus
+
+
+def test_inputs_of_two_revisions_of_one_command_are_refused():
+    bundle = {"digest": "b", "revisions": {"positives": 2, "finetune": 1}}
+    test_set = {"digest": "t", "revisions": {"positives": 1}}
+    with pytest.raises(InputError, match="revision 1 of positives, another input with 2"):
+        make_provenance("predict", 1, {}, {"bundle": bundle, "T1": test_set})

@@ -289,7 +289,11 @@ def adaptation_positives(wildcards):
     """Positives that a language model adapts to: one experiment's, or those of a TF in the frozen universe."""
     kind, _, name = wildcards.group.partition("-")
     universe = [PROJECT.experiments[experiment] for experiment in PROJECT.universe]
-    pooled = [row.experiment for row in universe if row.tf == name and row.assembly == wildcards.assembly]
+    pooled = [
+        row.experiment
+        for row in universe
+        if row.tf == name and row.assembly == wildcards.assembly and row.has_coordinates
+    ]
     chosen = [name] if kind == "experiment" else pooled
     if not chosen:
         raise WorkflowError(
@@ -371,15 +375,26 @@ COLLECTED = " ".join(
     ]
 )
 
+CORPORA = sorted({f"k{lm.vocabulary.k}s{lm.vocabulary.stride}" for lm in PROJECT.language_models.values()})
+
 # Logs in the order of the rules: the report of an unfinished run quotes the last that exists.
 LOG_TEMPLATES = [
     "results/logs/fetch_genome/{assembly}.log",
+    "results/logs/fetch_blacklist/{assembly}.log",
+    "results/logs/index_genome/{assembly}.log",
+    *(f"results/logs/tokenize_genome/{{assembly}}.{{split}}.{name}.log" for name in CORPORA),
     *(f"results/logs/pretrain_language_model/{lm}/{{assembly}}.{{split}}.log" for lm in PROJECT.language_models),
     *(
         f"results/logs/fetch_peaks/{{experiment}}.{format}.log"
         for format in sorted({row.format for row in PROJECT.selected.values()})
     ),
+    "results/logs/fetch_test_sequences/{experiment}.log",
     "results/logs/make_positives/{split}/{experiment}.log",
+    *(
+        f"results/logs/adapt_language_model/{lm}/{{assembly}}.{{split}}.{group}.log"
+        for lm in PROJECT.language_models
+        for group in ("experiment-{experiment}", "tf-{tf}")
+    ),
     "results/logs/make_negatives/{split}/{experiment}/{scheme}.log",
     *(
         f"results/logs/make_test_set/{{split}}/{{experiment}}/{name}.log"

@@ -21,12 +21,13 @@ rule tokenize_genome:
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         settings=lambda wildcards: dict(
+            chunk_bp=CONFIG.corpus.chunk_bp,
             min_contig_bp=CONFIG.corpus.min_contig_bp,
             blocks=split_blocks(wildcards.split, wildcards.assembly),
             revision=REVISIONS["tokenize"],
         ),
     shell:
         "bindgram tokenize --genome {input.genome} --assembly {wildcards.assembly} --split {input.split_file}"
-        " --k {wildcards.k} --stride {wildcards.stride} --chunk-bp {CONFIG.corpus.chunk_bp}"
+        " --k {wildcards.k} --stride {wildcards.stride} --chunk-bp {params.settings[chunk_bp]}"
         " --min-contig-bp {params.settings[min_contig_bp]} --record {input.record} --output {output.corpus}"
         " --revision {params.settings[revision]} > {log} 2>&1"

@@ -1,5 +1,7 @@
 """The ``bindgram`` command: one file per subcommand, torch imported inside the command bodies only."""
 
+import errno
+import signal
 import sys
 
 import click
@@ -53,8 +55,14 @@ for command in COMMANDS:
 
 def main() -> None:
     """Entry point: print an `InputError` as one message with exit status 1; anything else is a bug and a traceback."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that half-written files are removed
     try:
         cli(standalone_mode=True)
     except InputError as error:
         click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        click.echo(f"Error: {error.filename or 'output'}: the disk is full; nothing half-written was kept", err=True)
         sys.exit(1)

@@ -93,10 +93,11 @@ def _split(config: Config) -> str:
     return (
         f"Regions for training, validation and test were fixed once per assembly (config/splits/{config.split}.yaml) "
         "before windows, negatives and language-model corpora were made. A window belongs to a split only if it lies "
-        "wholly inside one block. No sequence, reverse complement or overlapping interval stands in two splits: this "
-        "is checked whenever a table is written. Language models were pretrained on training regions only; the weights "
-        "with the lowest loss on validation regions were kept, and of each classifier those with the highest AUROC on "
-        "validation examples. All numbers of this report are of the test split."
+        "wholly inside one block. No sequence, reverse complement or overlapping interval of a table stands in two "
+        "splits: this is checked whenever a table is written. The regions of training and test tables are disjoint, "
+        "but a repeat of the genome may occur in both. Language models were pretrained on training regions only; the "
+        "weights with the lowest loss on validation regions were kept, and of each classifier those with the highest "
+        "AUROC on validation examples. All numbers of this report are of the test split."
     )
 
 

@@ -35,6 +35,11 @@ class PositivesSettings(Settings):
     filters: list[FilterName]
     minimum: "MinimumPositives"
 
+    @field_validator("filters")
+    @classmethod
+    def _unique_filters(cls, value: list[str]) -> list[str]:
+        return _unique(value)
+
 
 class MinimumPositives(Settings):
     """Fewest positives per split for an experiment to be modelled."""

@@ -98,7 +98,7 @@ class LmStage(Settings):
     epochs: Positive
     max_tokens: Positive | None
     validate_every: Positive
-    max_valid_tokens: Positive
+    max_valid_tokens: Annotated[int, Field(ge=64)]
     reverse_complement: bool
     precision: Precision
 
@@ -153,7 +153,7 @@ class FinetuneStage(Settings):
     schedule: Literal["one_cycle", "constant"]
     warmup: Warmup | None
     clip_norm: Rate | None
-    batch_size: Positive
+    batch_size: Annotated[int, Field(ge=2)]  # batch normalisation needs two
     patience: Positive | None
     reverse_complement: bool
     dropout: DropoutSettings | None

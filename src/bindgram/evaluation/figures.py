@@ -121,7 +121,8 @@ def curve_figure(title: str, tables: Sequence[Table], headline: str) -> "Figure"
     shown = [(name, rows) for (name, _, _), rows in ((t, test_rows(t, test_set)) for t in tables) if len(rows)]
     if not shown:
         return stating_figure(title, reason_of(tables, test_set))
-    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    n_rows = -(-(len({name for name, _ in shown}) + 1) // 2)  # of the legend: two columns, one entry for chance
+    figure = Figure(figsize=(10, 5.5 + 0.22 * n_rows), layout="constrained")
     roc, recall = figure.subplots(1, 2)
     labels = shown[0][1]["label"].to_numpy()
     n_positives, prevalence = int(labels.sum()), float(labels.mean())
@@ -179,7 +180,6 @@ def _number(value: float) -> str:
 
 
 def _finish(axes: "Axes", legend_title: str) -> None:
-    axes.set_box_aspect(1)
     axes.legend(
         title=legend_title, alignment="left", loc="upper left", bbox_to_anchor=(0, -0.14), borderaxespad=0, ncols=2
     )

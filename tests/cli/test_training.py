@@ -136,11 +136,11 @@ def test_the_four_stages_hand_on_their_bundles(folder):
     )
     assert tuned.exit_code == 0, tuned.output
     scored = run(
-        *("predict", "--bundle", folder / "classifier", "--test-set", f"T1={folder / 'T1.parquet'}"),
-        *("--output", folder / "scores.parquet", *COMMON),
+        *("predict", "--bundle", folder / "classifier/s1", folder / "scores.parquet"),
+        *("--test-set", f"T1={folder / 'T1.parquet'}", *COMMON),
     )
     assert scored.exit_code == 0, scored.output
-    for name in ("lm", "adapted", "classifier"):
+    for name in ("lm", "adapted", "classifier/s1"):
         assert sorted(path.name for path in (folder / name).iterdir()) == sorted(BUNDLE_FILES)
     frame, metadata = read_predictions(folder / "scores.parquet")
     assert len(frame) == 20
@@ -152,7 +152,52 @@ def test_the_four_stages_hand_on_their_bundles(folder):
         "pretrain": 1,
         "tokenize": 1,
     }
-    assert load_bundle(folder / "classifier").metrics["transfer"]["n_changed"] > 0
+    assert load_bundle(folder / "classifier/s1").metrics["transfer"]["n_changed"] > 0
+
+
+def scratch(folder, *seeds, output="classifier"):
+    """Fine-tune from random weights."""
+    (folder / "scratch.yaml").write_text(yaml.safe_dump(MODEL | {"pretrained": "none", "adapt": "none"}))
+    return run(
+        *("finetune", "--model", folder / "scratch.yaml", "--language-model", folder / "tiny.yaml"),
+        *("--labelled", folder / "labelled.parquet", "--output", folder / output),
+        *(word for seed in seeds for word in ("--seed", seed)),
+        *COMMON,
+    )
+
+
+def test_several_seeds_in_one_command_give_the_bundles_of_one_command_each(folder):
+    assert scratch(folder, 1, 2).exit_code == 0
+    assert scratch(folder, 2, output="alone").exit_code == 0
+    assert sorted(path.name for path in (folder / "classifier").iterdir()) == ["s1", "s2"]
+    for name in BUNDLE_FILES:
+        together, alone = (folder / output / "s2" / name for output in ("classifier", "alone"))
+        assert together.read_bytes() == alone.read_bytes()
+    assert load_bundle(folder / "classifier/s1").provenance["seed"] == 1
+
+
+def test_a_seed_given_twice_is_refused(folder):
+    assert "a seed is given twice" in str(scratch(folder, 1, 2, 1).exception)
+
+
+def test_several_bundles_are_scored_in_one_command(folder):
+    scratch(folder, 1, 2)
+    pairs = [("--bundle", folder / f"classifier/s{seed}", folder / f"s{seed}.parquet") for seed in (1, 2)]
+    test_set = ("--test-set", f"T1={folder / 'T1.parquet'}")
+    assert run("predict", *pairs[0], *pairs[1], *test_set, *COMMON).exit_code == 0
+    assert (
+        run("predict", "--bundle", folder / "classifier/s2", folder / "alone.parquet", *test_set, *COMMON).exit_code
+        == 0
+    )
+    assert (folder / "s2.parquet").read_bytes() == (folder / "alone.parquet").read_bytes()
+    assert (folder / "s1.parquet").read_bytes() != (folder / "s2.parquet").read_bytes()
+
+
+def test_two_bundles_with_one_output_are_refused(folder):
+    scratch(folder, 1)
+    pair = ("--bundle", folder / "classifier/s1", folder / "scores.parquet")
+    result = run("predict", *pair, *pair, "--test-set", f"T1={folder / 'T1.parquet'}", *COMMON)
+    assert "scores.parquet is given twice" in str(result.exception)
 
 
 def test_pretraining_logs_nats_per_base_beside_the_markov_model(folder):
@@ -176,8 +221,8 @@ def test_a_misspelt_key_of_a_model_file_is_named(folder):
 def test_a_folder_that_is_no_bundle_is_refused(folder):
     (folder / "lm").mkdir()
     result = run(
-        *("predict", "--bundle", folder / "lm", "--test-set", f"T1={folder / 'T1.parquet'}"),
-        *("--output", folder / "scores.parquet", *COMMON),
+        *("predict", "--bundle", folder / "lm", folder / "scores.parquet"),
+        *("--test-set", f"T1={folder / 'T1.parquet'}", *COMMON),
     )
     assert result.exit_code == 1
     assert "not a complete bundle" in str(result.exception)

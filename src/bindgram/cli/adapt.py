@@ -8,6 +8,7 @@ from bindgram.cli.options import (
     ExistingDirectory,
     ExistingFile,
     NewDirectory,
+    checkpoint_options,
     device_option,
     revision_option,
     seed_option,
@@ -23,6 +24,7 @@ from bindgram.cli.options import (
 )
 @click.option("--output", type=NewDirectory, required=True, help="Folder of the bundle.")
 @seed_option
+@checkpoint_options
 @threads_option
 @device_option
 @revision_option
@@ -32,18 +34,22 @@ def adapt(
     positives: tuple[Path, ...],
     output: Path,
     seed: int,
+    checkpoints: Path | None,
+    checkpoint_minutes: float | None,
     threads: int,
     device: str,
     revision: int,
 ) -> None:
     """Adapt a language model to positive sequences of the training split."""
+    from bindgram.training.device import choose_device
+
+    chosen = choose_device(device, threads)  # before anything slow
+
     from bindgram.data.examples import read_examples
     from bindgram.models.bundle import load_bundle, save_bundle
     from bindgram.settings import load_language_model
-    from bindgram.training.device import choose_device
     from bindgram.training.stages import adapt as train
 
     settings = load_language_model(language_model)
     tables = [read_examples(path) for path in positives]
-    chosen = choose_device(device, threads)
     save_bundle(output, train(settings, load_bundle(base), tables, device=chosen, seed=seed, revision=revision))

@@ -1,4 +1,4 @@
-"""``bindgram finetune``: train the classifier of one experiment."""
+"""``bindgram finetune``: train the classifiers of one experiment, one per seed."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from bindgram.cli.options import (
     ExistingDirectory,
     ExistingFile,
     NewDirectory,
+    checkpoint_options,
     device_option,
     revision_option,
-    seed_option,
     threads_option,
 )
 
@@ -20,8 +20,16 @@ from bindgram.cli.options import (
 @click.option("--language-model", type=ExistingFile, help="Language-model file that the model's encoder names.")
 @click.option("--pretrained", type=ExistingDirectory, help="Bundle to start from, where the model file says so.")
 @click.option("--labelled", type=ExistingFile, required=True, help="Labelled train and valid examples (Parquet).")
-@click.option("--output", type=NewDirectory, required=True, help="Folder of the bundle.")
-@seed_option
+@click.option("--output", type=NewDirectory, required=True, help="Folder of the bundles s<seed>.")
+@click.option(
+    "--seed",
+    "seeds",
+    type=click.IntRange(min=0),
+    required=True,
+    multiple=True,
+    help="Seed of one training; repeat to train several, one after another.",
+)
+@checkpoint_options
 @threads_option
 @device_option
 @revision_option
@@ -31,25 +39,30 @@ def finetune(
     pretrained: Path | None,
     labelled: Path,
     output: Path,
-    seed: int,
+    seeds: tuple[int, ...],
+    checkpoints: Path | None,
+    checkpoint_minutes: float | None,
     threads: int,
     device: str,
     revision: int,
 ) -> None:
     """Fine-tune a classifier with gradual unfreezing; keep the weights of the best validation."""
+    from bindgram.training.device import choose_device
+
+    chosen = choose_device(device, threads)  # before anything slow
+
     from bindgram.data.examples import read_examples
+    from bindgram.errors import InputError
     from bindgram.models.bundle import load_bundle, save_bundle
     from bindgram.settings import load_language_model, load_model
-    from bindgram.training.device import choose_device
     from bindgram.training.stages import finetune as train
 
-    bundle = train(
-        load_model(model),
-        load_language_model(language_model) if language_model else None,
-        load_bundle(pretrained) if pretrained else None,
-        read_examples(labelled),
-        device=choose_device(device, threads),
-        seed=seed,
-        revision=revision,
-    )
-    save_bundle(output, bundle)
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"--seed {' '.join(map(str, seeds))}: a seed is given twice; seeds are unique")
+    settings = load_model(model)
+    lm_settings = load_language_model(language_model) if language_model else None
+    start = load_bundle(pretrained) if pretrained else None
+    table = read_examples(labelled)
+    for seed in seeds:
+        bundle = train(settings, lm_settings, start, table, device=chosen, seed=seed, revision=revision)
+        save_bundle(output / f"s{seed}", bundle)

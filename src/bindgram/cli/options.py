@@ -30,6 +30,21 @@ device_option: Decorator = click.option(
 )
 
 
+_checkpoints: Decorator = click.option(
+    "--checkpoints", type=NewDirectory, help="Folder of the training state, from which a stopped command goes on."
+)
+_checkpoint_minutes: Decorator = click.option(
+    "--checkpoint-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Save the training state every so many minutes; given with --checkpoints.",
+)
+
+
+def checkpoint_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--checkpoints`` and ``--checkpoint-minutes``: both or neither."""
+    return _checkpoints(_checkpoint_minutes(function))
+
+
 class NamedFile(click.ParamType):
     """``NAME=PATH`` of an existing file; converts to ``(name, path)``."""
 

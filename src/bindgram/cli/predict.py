@@ -1,4 +1,4 @@
-"""``bindgram predict``: score test sets with a classifier bundle."""
+"""``bindgram predict``: score test sets with classifier bundles."""
 
 from pathlib import Path
 
@@ -15,7 +15,15 @@ from bindgram.cli.options import (
 
 
 @click.command()
-@click.option("--bundle", type=ExistingDirectory, required=True, help="Classifier bundle.")
+@click.option(
+    "--bundle",
+    "bundles",
+    type=(ExistingDirectory, NewFile),
+    required=True,
+    multiple=True,
+    metavar="FOLDER PREDICTIONS",
+    help="Classifier bundle, and its scores to write (Parquet); repeatable.",
+)
 @click.option(
     "--test-set",
     "test_sets",
@@ -24,27 +32,38 @@ from bindgram.cli.options import (
     required=True,
     help="NAME=FILE of a test set; repeatable.",
 )
-@click.option("--output", type=NewFile, required=True, help="Scores (Parquet).")
 @threads_option
 @device_option
 @revision_option
 def predict(
-    bundle: Path, test_sets: tuple[tuple[str, Path], ...], output: Path, threads: int, device: str, revision: int
+    bundles: tuple[tuple[Path, Path], ...],
+    test_sets: tuple[tuple[str, Path], ...],
+    threads: int,
+    device: str,
+    revision: int,
 ) -> None:
-    """Score every example on both strands and average."""
+    """Score every example on both strands and average, with one model after another."""
+    from bindgram.training.device import choose_device
+
+    chosen = choose_device(device, threads)  # before anything slow
+
     from bindgram.data.examples import read_examples
+    from bindgram.errors import InputError
     from bindgram.evaluation.predict import predict_test_sets
     from bindgram.evaluation.predictions import skipped_reasons, write_predictions
     from bindgram.models.bundle import load_bundle
     from bindgram.provenance import make_provenance
-    from bindgram.training.device import choose_device
 
-    model = load_bundle(bundle)
+    for option, given in (("--bundle", [str(path) for _, path in bundles]), ("--test-set", [n for n, _ in test_sets])):
+        if repeated := sorted({value for value in given if given.count(value) > 1}):
+            raise InputError(f"{option}: {', '.join(repeated)} is given twice; each result needs a name of its own")
     tables = {name: read_examples(path) for name, path in test_sets}
-    inputs = {"bundle": model.provenance} | {name: table.provenance for name, table in tables.items()}
-    provenance = make_provenance("predict", revision, {}, inputs)
-    if model.skipped:
-        write_predictions(output, None, model.status, model.reason, provenance)
-        return
-    frame = predict_test_sets(model, tables, choose_device(device, threads))
-    write_predictions(output, frame, "ok", "", provenance, skipped_reasons(tables))
+    for folder, output in bundles:
+        model = load_bundle(folder)
+        inputs = {"bundle": model.provenance} | {name: table.provenance for name, table in tables.items()}
+        provenance = make_provenance("predict", revision, {}, inputs)
+        if model.skipped:
+            write_predictions(output, None, model.status, model.reason, provenance)
+            continue
+        frame = predict_test_sets(model, tables, chosen)
+        write_predictions(output, frame, "ok", "", provenance, skipped_reasons(tables))

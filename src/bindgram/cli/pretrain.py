@@ -7,6 +7,7 @@ import click
 from bindgram.cli.options import (
     ExistingFile,
     NewDirectory,
+    checkpoint_options,
     device_option,
     revision_option,
     seed_option,
@@ -19,19 +20,30 @@ from bindgram.cli.options import (
 @click.option("--corpus", type=ExistingFile, required=True, help="Tokenized genome (HDF5).")
 @click.option("--output", type=NewDirectory, required=True, help="Folder of the bundle.")
 @seed_option
+@checkpoint_options
 @threads_option
 @device_option
 @revision_option
 def pretrain(
-    language_model: Path, corpus: Path, output: Path, seed: int, threads: int, device: str, revision: int
+    language_model: Path,
+    corpus: Path,
+    output: Path,
+    seed: int,
+    checkpoints: Path | None,
+    checkpoint_minutes: float | None,
+    threads: int,
+    device: str,
+    revision: int,
 ) -> None:
     """Train a language model from random weights; report nats per base beside a Markov model."""
+    from bindgram.training.device import choose_device
+
+    chosen = choose_device(device, threads)  # before anything slow
+
     from bindgram.data.corpus import Corpus
     from bindgram.models.bundle import save_bundle
     from bindgram.settings import load_language_model
-    from bindgram.training.device import choose_device
     from bindgram.training.stages import pretrain as train
 
     settings = load_language_model(language_model)
-    bundle = train(settings, Corpus.open(corpus), device=choose_device(device, threads), seed=seed, revision=revision)
-    save_bundle(output, bundle)
+    save_bundle(output, train(settings, Corpus.open(corpus), device=chosen, seed=seed, revision=revision))

@@ -34,8 +34,8 @@ def table(gc_of_positives: float, splits: tuple[str, str], seed: int) -> Example
 
 
 def run(folder, *more: str) -> None:
-    arguments = ["--name", "kmer2", "--k", "2", "--inverse-regularisation", "1.0", "--revision", "1"]
-    arguments += ["--labelled", str(folder / "labelled.parquet"), "--output", str(folder / "p.parquet"), *more]
+    arguments = ["--baseline", "kmer2", "2", "1.0", str(folder / "p.parquet"), "--revision", "1"]
+    arguments += ["--labelled", str(folder / "labelled.parquet"), *more]
     result = CliRunner().invoke(baseline, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
 
@@ -73,3 +73,13 @@ def test_skipped_experiment_gives_a_skipped_table(folder):
     frame, metadata = read_predictions(folder / "p.parquet")
     assert frame.empty
     assert (metadata["status"], metadata["reason"]) == ("skipped", "too few peaks")
+
+
+def test_several_baselines_are_scored_as_if_alone(folder):
+    test_set = ("--test-set", f"T1={folder / 'T1.parquet'}")
+    run(folder, *test_set)
+    alone = (folder / "p.parquet").read_bytes()
+    run(folder, *test_set, "--baseline", "gc", "0", "1.0", str(folder / "gc.parquet"))
+    assert (folder / "p.parquet").read_bytes() == alone
+    _, metadata = read_predictions(folder / "gc.parquet")
+    assert metadata["provenance"]["settings"]["k"] == 0

@@ -20,9 +20,9 @@ def predictions(n: int = 80) -> pd.DataFrame:
     return frame.reindex(columns=COLUMNS)
 
 
-def run(path, output) -> dict:
-    arguments = ["--predictions", str(path), "--replicates", "100", "--confidence", "0.9", "--max-block-bp", "1000"]
-    arguments += ["--seed", "3", "--revision", "2", "--output", str(output)]
+def run(path, output, *more) -> dict:
+    arguments = ["--predictions", str(path), str(output), "--replicates", "100", "--confidence", "0.9"]
+    arguments += ["--max-block-bp", "1000", "--seed", "3", "--revision", "2", *map(str, more)]
     result = CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return json.loads(output.read_text())
@@ -60,3 +60,13 @@ def test_scores_that_are_not_numbers_leave_no_output(tmp_path):
     with pytest.raises(InputError, match=r"p\.parquet: 1 of 80 scores are not finite.*e5"):
         run(tmp_path / "p.parquet", tmp_path / "m.json")
     assert not (tmp_path / "m.json").exists()
+
+
+def test_several_predictions_are_evaluated_as_if_alone(tmp_path):
+    first, second = predictions(), predictions(40)
+    write_predictions(tmp_path / "a.parquet", first, "ok", "", {})
+    write_predictions(tmp_path / "b.parquet", second, "ok", "", {})
+    run(tmp_path / "a.parquet", tmp_path / "a.json", "--predictions", tmp_path / "b.parquet", tmp_path / "b.json")
+    for name in "ab":
+        run(tmp_path / f"{name}.parquet", tmp_path / "alone.json")
+        assert (tmp_path / "alone.json").read_bytes() == (tmp_path / f"{name}.json").read_bytes()

@@ -68,8 +68,8 @@ def test_every_planned_command_has_known_and_all_required_options(every_kind_of_
 
 def test_published_set_needs_no_genome_and_tests_on_its_own_sequences(every_kind_of_job):
     jobs = every_kind_of_job.planned_jobs()
-    assert ("make_test_set", "published", "blocks", "published") in jobs
-    assert ("make_test_set", "planted", "blocks", "published") not in jobs
+    assert ("make_published_test_set", "published", "blocks") in jobs
+    assert ("make_published_test_set", "planted", "blocks") not in jobs
     assert ("fetch_test_sequences", "published") in jobs
     for words in planned_commands(every_kind_of_job):
         if words[0] in ("positives", "negatives", "battery"):

@@ -1,22 +1,17 @@
 """The fixed test battery: test sets with validation twins, the same for every model."""
 
 
-rule make_test_set:
+rule make_battery:
     input:
+        unpack(battery_inputs),
         positives="results/examples/{split}/{experiment}/positives.parquet",
-        test_sequences=lambda wildcards: (test_sequences_input(wildcards) if wildcards.test_set == "published" else []),
-        genome=for_test_set(genome_input),
-        fai=for_test_set(lambda wildcards: genome_input(wildcards) + ".fai"),
-        peaks=for_test_set(peaks_input),
-        blacklist=for_test_set(blacklist_input),
-        split_file=ancient(for_test_set(split_file)),
     output:
-        test_set="results/battery/{split}/{experiment}/{test_set}.parquet",
-        filter_table="results/battery/{split}/{experiment}/{test_set}.filter.tsv",
+        test_sets=expand("results/battery/{{split}}/{{experiment}}/{test_set}.parquet", test_set=TEST_SETS),
+        filter_table="results/battery/{split}/{experiment}/battery.filter.tsv",
     log:
-        "results/logs/make_test_set/{split}/{experiment}/{test_set}.log",
+        "results/logs/make_battery/{split}/{experiment}.log",
     benchmark:
-        "results/benchmarks/make_test_set/{split}/{experiment}/{test_set}.tsv"
+        "results/benchmarks/make_battery/{split}/{experiment}.tsv"
     group:
         "examples"
     conda:
@@ -25,16 +20,47 @@ rule make_test_set:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        genome=genome_options,
-        peaks=lambda wildcards, input: (
-            f"--peaks {input.peaks} --format {row(wildcards).format}" if input.peaks else ""
+        background=background_options,
+        test_sets=lambda wildcards: " ".join(
+            f"--test-set {name} {made.scheme} {made.ratio} {battery_file(wildcards, name)}"
+            for name, made in TEST_SETS.items()
         ),
-        test_sequences=lambda wildcards, input: option("--test-sequences", input.test_sequences),
-        settings=test_set_settings,
+        settings=lambda wildcards: dict(
+            test_sets={name: [made.scheme, made.ratio] for name, made in TEST_SETS.items()},
+            **battery_settings(wildcards),
+        ),
     shell:
-        "bindgram battery --experiment {wildcards.experiment} --positives {input.positives}"
-        " --test-set {wildcards.test_set} {params.settings[scheme]} {params.settings[ratio]} {output.test_set}"
-        " {params.settings[max_positives]} {params.test_sequences} {params.genome} {params.peaks}"
+        "bindgram battery --experiment {wildcards.experiment} --positives {input.positives} {params.test_sets}"
+        " {params.settings[max_positives]} {params.background}"
         " --exclusion-bp {params.settings[exclusion_bp]} --gc-bins {params.settings[gc_bins]}"
         " --candidates-per-negative {params.settings[candidates]} --seed {params.settings[seed]}"
         " --filter-table {output.filter_table} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule make_published_test_set:
+    input:
+        positives="results/examples/{split}/{experiment}/positives.parquet",
+        test_sequences=test_sequences_input,
+    output:
+        test_set="results/battery/{split}/{experiment}/published.parquet",
+        filter_table="results/battery/{split}/{experiment}/published.filter.tsv",
+    log:
+        "results/logs/make_published_test_set/{split}/{experiment}.log",
+    benchmark:
+        "results/benchmarks/make_published_test_set/{split}/{experiment}.tsv"
+    group:
+        "examples"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        settings=battery_settings,
+    shell:
+        "bindgram battery --experiment {wildcards.experiment} --positives {input.positives}"
+        " --test-set published published 1.0 {output.test_set} --test-sequences {input.test_sequences}"
+        " {params.settings[max_positives]} --exclusion-bp {params.settings[exclusion_bp]}"
+        " --gc-bins {params.settings[gc_bins]} --candidates-per-negative {params.settings[candidates]}"
+        " --seed {params.settings[seed]} --filter-table {output.filter_table}"
+        " --revision {params.settings[revision]} > {log} 2>&1"

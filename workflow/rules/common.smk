@@ -6,6 +6,7 @@ The values of a rule form one parameter, the mapping `settings`. Snakemake compa
 without their names, so that two numbers that swap places, or one that becomes equal to another, would not be noticed.
 """
 
+import gc
 import json
 import shlex
 import time
@@ -17,6 +18,8 @@ from snakemake.exceptions import WorkflowError
 from bindgram.settings import load_project
 from bindgram.settings.base import InputError, read_yaml
 from bindgram.settings.sheets import is_url
+
+gc.set_threshold(500_000)  # a plan is millions of objects that stay: looking for garbage among them takes 15 % of it
 
 
 def checked_project():
@@ -36,8 +39,10 @@ SPLIT = CONFIG.split
 EXPERIMENTS = list(PROJECT.selected)
 SCHEMES = CONFIG.negatives.schemes
 MODEL_NAMES = "|".join(CONFIG.models)
-BASELINE_NAMES = "|".join(CONFIG.baselines)
-BUNDLE_FILES = ("model.safetensors", "config.json", "vocabulary.json", "train_log.tsv")  # that commands read
+TEST_SETS = CONFIG.battery.test_sets
+GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
+CHECKPOINT_MINUTES = str(getattr(CONFIG, "checkpoint_minutes", 10))
+MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json is written last
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
 TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
@@ -59,13 +64,20 @@ def options(name, values):
 
 
 def genome_options(wildcards, input):
-    """Options that give a command the genome and its splits, where the rule has a genome among its inputs."""
-    if not input.genome:
+    """Options that give a command the genome, its splits and the peaks, where the rule has them among its inputs."""
+    if not input.get("genome"):
         return ""
     return (
         f"--genome {input.genome} --assembly {assembly_of(wildcards)} --split {input.split_file}"
         f" {option('--blacklist', input.blacklist)}"
     )
+
+
+def background_options(wildcards, input):
+    """Options that give a command what negatives are drawn from, where the rule has it among its inputs."""
+    if not input.get("genome"):
+        return ""
+    return f"{genome_options(wildcards, input)} --peaks {input.peaks} --format {row(wildcards).format}"
 
 
 # Assemblies and experiments
@@ -95,17 +107,6 @@ def local(source):
     return [] if source is None or is_url(source) else [source]
 
 
-def genome_input(wildcards):
-    return f"resources/assemblies/{assembly_of(wildcards)}/genome.fa"
-
-
-def blacklist_input(wildcards):
-    """The assembly's blacklist, where the sheet names one."""
-    assembly = assembly_of(wildcards)
-    named = assembly in PROJECT.assemblies and PROJECT.assemblies[assembly].blacklist
-    return [f"resources/assemblies/{assembly}/blacklist.bed"] if named else []
-
-
 def peaks_input(wildcards):
     return f"resources/peaks/{wildcards.experiment}.{row(wildcards).format}.gz"
 
@@ -115,13 +116,49 @@ def test_sequences_input(wildcards):
     return [] if row(wildcards).has_coordinates else [f"resources/peaks/{wildcards.experiment}.test.deepbind.gz"]
 
 
-def with_coordinates(make_input):
-    """An input function for experiments with coordinates; published sequence sets need no such input."""
-    return lambda wildcards: (make_input(wildcards) if row(wildcards).has_coordinates else [])
+def genome_files(wildcards):
+    """Genome of an experiment, by name of the input: with index, blacklist (where the sheet names one) and splits."""
+    assembly = assembly_of(wildcards)
+    folder = f"resources/assemblies/{assembly}"
+    has_blacklist = assembly in PROJECT.assemblies and PROJECT.assemblies[assembly].blacklist
+    return dict(
+        genome=f"{folder}/genome.fa",
+        fai=f"{folder}/genome.fa.fai",
+        blacklist=[f"{folder}/blacklist.bed"] if has_blacklist else [],
+        split_file=ancient(f"config/splits/{wildcards.split}.yaml"),
+    )
 
 
-def split_file(wildcards):
-    return f"config/splits/{wildcards.split}.yaml"
+# The next three are unpacked into inputs: one function per rule, since Snakemake's calls are most of the time of a plan.
+
+
+def positives_inputs(wildcards):
+    """What positives are made of: peaks on a genome, or published sequences, each with the record of its download."""
+    files = dict(peaks=peaks_input(wildcards))
+    if row(wildcards).has_coordinates:
+        files |= genome_files(wildcards)
+        files["genome_record"] = f"{files['genome'].removesuffix('.fa')}.json"
+    else:
+        files["test_sequences"] = test_sequences_input(wildcards)[0]
+        files["test_sequences_record"] = f"{files['test_sequences'].removesuffix('.gz')}.json"
+    return files | dict(peaks_record=f"{files['peaks'].removesuffix('.gz')}.json")
+
+
+def negatives_inputs(wildcards):
+    """What negatives of a scheme are drawn from: nothing more for shuffles."""
+    return background_inputs(wildcards, [wildcards.scheme])
+
+
+def battery_inputs(wildcards):
+    """What the negatives of the test sets are drawn from: nothing more for shuffles."""
+    return background_inputs(wildcards, [made.scheme for made in TEST_SETS.values()])
+
+
+def background_inputs(wildcards, schemes):
+    """Genome and peaks, where one of the schemes draws from the genome and the experiment has coordinates."""
+    if "genomic_matched" not in schemes or not row(wildcards).has_coordinates:
+        return {}
+    return genome_files(wildcards) | dict(peaks=peaks_input(wildcards))
 
 
 @cache
@@ -139,50 +176,12 @@ def blocks_of_experiment(wildcards):
     return split_blocks(wildcards.split, assembly_of(wildcards)) if row(wildcards).has_coordinates else None
 
 
-# Negatives and test sets
+# Test sets
 
 
-def scheme_needs_genome(scheme, wildcards):
-    """Whether negatives are drawn from the genome: not for shuffles, and not without coordinates."""
-    return scheme == "genomic_matched" and row(wildcards).has_coordinates
-
-
-def for_negatives(make_input):
-    """An input function for the schemes that draw from the genome."""
-    return lambda wildcards: (make_input(wildcards) if scheme_needs_genome(wildcards.scheme, wildcards) else [])
-
-
-def scheme_and_ratio(test_set):
-    """Scheme and ratio of a test set; the published test sequences come as they are."""
-    if test_set == "published":
-        return "published", 1.0
-    return (
-        CONFIG.battery.test_sets[test_set].scheme,
-        CONFIG.battery.test_sets[test_set].ratio,
-    )
-
-
-def for_test_set(make_input):
-    """An input function for the test sets that draw from the genome."""
-    return lambda wildcards: (
-        make_input(wildcards) if scheme_needs_genome(scheme_and_ratio(wildcards.test_set)[0], wildcards) else []
-    )
-
-
-def test_sets_of(wildcards):
-    """Test sets of an experiment; a published sequence set brings its own beside the configured ones."""
-    return [
-        *CONFIG.battery.test_sets,
-        *([] if row(wildcards).has_coordinates else ["published"]),
-    ]
-
-
-def test_set_settings(wildcards):
-    """Scheme and ratio of a test set, as parameter."""
-    scheme, ratio = scheme_and_ratio(wildcards.test_set)
+def battery_settings(wildcards):
+    """What test sets depend on beside scheme and ratio, as parameter."""
     return dict(
-        scheme=scheme,
-        ratio=ratio,
         max_positives=option("--max-positives", CONFIG.battery.max_positives),
         exclusion_bp=CONFIG.negatives.exclusion_bp,
         gc_bins=CONFIG.negatives.gc_bins,
@@ -193,25 +192,29 @@ def test_set_settings(wildcards):
     )
 
 
+def test_sets_of(wildcards):
+    """Test sets of an experiment; a published sequence set brings its own beside the configured ones."""
+    return [*TEST_SETS, *([] if row(wildcards).has_coordinates else ["published"])]
+
+
+def battery_file(wildcards, test_set):
+    return f"results/battery/{wildcards.split}/{wildcards.experiment}/{test_set}.parquet"
+
+
 def battery_input(wildcards):
-    stem = f"results/battery/{wildcards.split}/{wildcards.experiment}"
-    return [f"{stem}/{test_set}.parquet" for test_set in test_sets_of(wildcards)]
+    return [battery_file(wildcards, test_set) for test_set in test_sets_of(wildcards)]
 
 
 def test_set_options(wildcards):
-    stem = f"results/battery/{wildcards.split}/{wildcards.experiment}"
-    return options(
-        "--test-set",
-        (f"{name}={stem}/{name}.parquet" for name in test_sets_of(wildcards)),
-    )
+    return options("--test-set", (f"{name}={battery_file(wildcards, name)}" for name in test_sets_of(wildcards)))
 
 
 # Language models and models
 
 
 def bundle(folder):
-    """Files of a bundle that the commands which use it read."""
-    return [f"{folder}/{name}" for name in BUNDLE_FILES]
+    """Files of a bundle that make up the model."""
+    return [f"{folder}/{name}" for name in MODEL_FILES]
 
 
 def language_model(name):
@@ -236,20 +239,9 @@ def model_settings(name):
     return settings
 
 
-def classifier_folder(wildcards):
-    """Bundle of a classifier."""
-    return TRAIN_LOG.rpartition("/")[0].format(**wildcards)
-
-
 def corpus_input(wildcards):
     vocabulary = language_model(wildcards.lm).vocabulary
     return f"results/corpus/{wildcards.assembly}.{wildcards.split}.k{vocabulary.k}s{vocabulary.stride}.h5"
-
-
-def language_model_file(wildcards):
-    """File of the language model that a model's encoder names, if it names one."""
-    lm = PROJECT.models[wildcards.model].language_model
-    return [f"config/lms/{lm}.yaml"] if lm else []
 
 
 def pretrained_folder(wildcards, model=None):
@@ -280,9 +272,24 @@ def language_model_logs(wildcards):
     return logs
 
 
-def pretrained_input(wildcards):
-    folder = pretrained_folder(wildcards)
-    return bundle(folder) if folder else []
+def finetune_inputs(wildcards):
+    """What a model takes over: settings of the language model that its encoder names, and the bundle it starts from."""
+    lm, folder = PROJECT.models[wildcards.model].language_model, pretrained_folder(wildcards)
+    return dict(
+        language_model=[ancient(f"config/lms/{lm}.yaml")] if lm else [],
+        pretrained=bundle(folder) if folder else [],
+    )
+
+
+def finetune_options(wildcards, input):
+    """Options for what a model takes over, and the seeds."""
+    return " ".join(
+        [
+            option("--language-model", input.language_model),
+            option("--pretrained", pretrained_folder(wildcards)),
+            options("--seed", CONFIG.seeds),
+        ]
+    )
 
 
 def adaptation_positives(wildcards):
@@ -306,6 +313,29 @@ def adaptation_positives(wildcards):
 # Results
 
 
+def of_seeds(template):
+    """`template` of every training seed, other wildcards left open."""
+    return [template.replace("{seed}", str(seed)) for seed in CONFIG.seeds]
+
+
+def of_baselines(template):
+    """`template` of every baseline, which has the first seed only; other wildcards left open."""
+    return [template.replace("{model}", name).replace("{seed}", str(CONFIG.seeds[0])) for name in CONFIG.baselines]
+
+
+def pairs(name, inputs, outputs, wildcards):
+    """`name INPUT OUTPUT` for every pair of paths with wildcards."""
+    return " ".join(f"{name} {one} {other}".format(**wildcards) for one, other in zip(inputs, outputs))
+
+
+SEED_FOLDERS = of_seeds(TRAIN_LOG.rpartition("/")[0])
+SEED_PREDICTIONS = of_seeds(PREDICTIONS)
+SEED_METRICS = of_seeds(METRICS)
+BASELINE_PREDICTIONS = of_baselines(PREDICTIONS)
+BASELINE_METRICS = of_baselines(METRICS)
+EVALUATION_SETTINGS = dict(**CONFIG.evaluation.model_dump(), seed=CONFIG.seed, revision=REVISIONS["evaluate"])
+
+
 def per_training(template, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=True):
     """`template` of every model, scheme and seed; baselines have the first seed only."""
     learners = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
@@ -321,16 +351,6 @@ def per_training(template, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=T
 def of_experiment(template, *, baselines):
     """An input function: `template` of every model and seed of one experiment and scheme."""
     return lambda wildcards: per_training(template, [wildcards.experiment], [wildcards.scheme], baselines)
-
-
-def named_by_model(name, template, *, baselines):
-    """A parameter function: option `name MODEL=FILE` for every model and seed of one experiment and scheme."""
-
-    def make_options(wildcards):
-        paths = of_experiment(template, baselines=baselines)(wildcards)
-        return options(name, (f"{path.split('/')[2]}={path}" for path in paths))
-
-    return make_options
 
 
 def figure_files():
@@ -396,20 +416,18 @@ LOG_TEMPLATES = [
         for group in ("experiment-{experiment}", "tf-{tf}")
     ),
     "results/logs/make_negatives/{split}/{experiment}/{scheme}.log",
-    *(
-        f"results/logs/make_test_set/{{split}}/{{experiment}}/{name}.log"
-        for name in (*CONFIG.battery.test_sets, "published")
-    ),
-    "results/logs/score_baseline/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
-    "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
-    "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
-    "results/logs/evaluate_scores/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+    "results/logs/make_battery/{split}/{experiment}.log",
+    "results/logs/make_published_test_set/{split}/{experiment}.log",
+    "results/logs/score_baselines/{split}/{experiment}/{scheme}.log",
+    "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
+    "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}.log",
+    "results/logs/evaluate_scores/{model}/{split}/{experiment}/{scheme}.log",
 ]
 
 FILTER_TABLE_TEMPLATES = [
     "results/examples/{split}/{experiment}/positives.filter.tsv",
     *(f"results/examples/{{split}}/{{experiment}}/labelled/{scheme}.filter.tsv" for scheme in SCHEMES),
-    *(f"results/battery/{{split}}/{{experiment}}/{name}.filter.tsv" for name in CONFIG.battery.test_sets),
+    "results/battery/{split}/{experiment}/battery.filter.tsv",
 ]
 
 

@@ -3,14 +3,14 @@
 
 rule predict_scores:
     input:
-        bundle=lambda wildcards: bundle(classifier_folder(wildcards)),
+        bundles=[f"{folder}/{name}" for folder in SEED_FOLDERS for name in MODEL_FILES],
         test_sets=battery_input,
     output:
-        predictions="results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet",
+        predictions=SEED_PREDICTIONS,
     log:
-        "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+        "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}.log",
     benchmark:
-        "results/benchmarks/predict_scores/{model}/{split}/{experiment}/{scheme}/s{seed}.tsv"
+        "results/benchmarks/predict_scores/{model}/{split}/{experiment}/{scheme}.tsv"
     wildcard_constraints:
         model=MODEL_NAMES,
     conda:
@@ -19,69 +19,79 @@ rule predict_scores:
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
+        gpu=GPUS,
+        device=CONFIG.device,
     params:
-        folder=classifier_folder,
+        bundles=lambda wildcards: pairs("--bundle", SEED_FOLDERS, SEED_PREDICTIONS, wildcards),
         test_sets=test_set_options,
-        settings=dict(device=CONFIG.device, revision=REVISIONS["predict"]),
+        settings=dict(revision=REVISIONS["predict"]),
     shell:
-        "bindgram predict --bundle {params.folder} {params.test_sets} --output {output.predictions}"
-        " --threads {threads} --device {params.settings[device]} --revision {params.settings[revision]} > {log} 2>&1"
-
-
-rule score_baseline:
-    input:
-        labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
-        test_sets=battery_input,
-    output:
-        predictions="results/predictions/{baseline}/{split}/{experiment}/{scheme}/s{seed}.parquet",
-    log:
-        "results/logs/score_baseline/{baseline}/{split}/{experiment}/{scheme}/s{seed}.log",
-    benchmark:
-        "results/benchmarks/score_baseline/{baseline}/{split}/{experiment}/{scheme}/s{seed}.tsv"
-    wildcard_constraints:
-        baseline=BASELINE_NAMES,
-    group:
-        "baseline"
-    conda:
-        "../../envs/data.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 20 * attempt,
-    params:
-        test_sets=test_set_options,
-        settings=lambda wildcards: dict(
-            **CONFIG.baselines[wildcards.baseline].model_dump(),
-            revision=REVISIONS["baseline"],
-        ),
-    shell:
-        "bindgram baseline --name {wildcards.baseline} --k {params.settings[k]}"
-        " --inverse-regularisation {params.settings[inverse_regularisation]} --labelled {input.labelled}"
-        " {params.test_sets} --output {output.predictions} --revision {params.settings[revision]} > {log} 2>&1"
+        "bindgram predict {params.bundles} {params.test_sets}"
+        " --threads {threads} --device {resources.device} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule evaluate_scores:
     input:
-        predictions="results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet",
+        predictions=SEED_PREDICTIONS,
     output:
-        metrics="results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json",
+        metrics=SEED_METRICS,
     log:
-        "results/logs/evaluate_scores/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+        "results/logs/evaluate_scores/{model}/{split}/{experiment}/{scheme}.log",
     benchmark:
-        "results/benchmarks/evaluate_scores/{model}/{split}/{experiment}/{scheme}/s{seed}.tsv"
+        "results/benchmarks/evaluate_scores/{model}/{split}/{experiment}/{scheme}.tsv"
+    wildcard_constraints:
+        model=MODEL_NAMES,
     group:
-        "baseline"
+        "evaluation"
     conda:
         "../../envs/data.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
+        predictions=lambda wildcards: pairs("--predictions", SEED_PREDICTIONS, SEED_METRICS, wildcards),
+        settings=EVALUATION_SETTINGS,
+    shell:
+        "bindgram evaluate {params.predictions} --replicates {params.settings[bootstrap_replicates]}"
+        " --confidence {params.settings[confidence]} --max-block-bp {params.settings[max_block_bp]}"
+        " --seed {params.settings[seed]} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule score_baselines:
+    input:
+        labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
+        test_sets=battery_input,
+    output:
+        predictions=BASELINE_PREDICTIONS,
+        metrics=BASELINE_METRICS,
+    log:
+        "results/logs/score_baselines/{split}/{experiment}/{scheme}.log",
+    benchmark:
+        "results/benchmarks/score_baselines/{split}/{experiment}/{scheme}.tsv"
+    group:
+        "examples"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        baselines=lambda wildcards: " ".join(
+            f"--baseline {name} {baseline.k} {baseline.inverse_regularisation} {path.format(**wildcards)}"
+            for (name, baseline), path in zip(CONFIG.baselines.items(), BASELINE_PREDICTIONS)
+        ),
+        test_sets=test_set_options,
+        predictions=lambda wildcards: pairs("--predictions", BASELINE_PREDICTIONS, BASELINE_METRICS, wildcards),
         settings=dict(
-            **CONFIG.evaluation.model_dump(),
-            seed=CONFIG.seed,
-            revision=REVISIONS["evaluate"],
+            baselines={name: baseline.model_dump() for name, baseline in CONFIG.baselines.items()},
+            baseline_revision=REVISIONS["baseline"],
+            evaluation=EVALUATION_SETTINGS,
         ),
     shell:
-        "bindgram evaluate --predictions {input.predictions} --replicates {params.settings[bootstrap_replicates]}"
-        " --confidence {params.settings[confidence]} --max-block-bp {params.settings[max_block_bp]}"
-        " --seed {params.settings[seed]} --output {output.metrics} --revision {params.settings[revision]} > {log} 2>&1"
+        "(bindgram baseline {params.baselines} --labelled {input.labelled} {params.test_sets}"
+        " --revision {params.settings[baseline_revision]}"
+        " && bindgram evaluate {params.predictions}"
+        " --replicates {params.settings[evaluation][bootstrap_replicates]}"
+        " --confidence {params.settings[evaluation][confidence]}"
+        " --max-block-bp {params.settings[evaluation][max_block_bp]} --seed {params.settings[evaluation][seed]}"
+        " --revision {params.settings[evaluation][revision]}) > {log} 2>&1"

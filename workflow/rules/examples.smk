@@ -3,17 +3,7 @@
 
 rule make_positives:
     input:
-        peaks=peaks_input,
-        peaks_record=lambda wildcards: peaks_input(wildcards).removesuffix(".gz") + ".json",
-        test_sequences=test_sequences_input,
-        test_sequences_record=lambda wildcards: [
-            path.removesuffix(".gz") + ".json" for path in test_sequences_input(wildcards)
-        ],
-        genome=with_coordinates(genome_input),
-        fai=with_coordinates(lambda wildcards: genome_input(wildcards) + ".fai"),
-        genome_record=with_coordinates(lambda wildcards: genome_input(wildcards).removesuffix(".fa") + ".json"),
-        blacklist=with_coordinates(blacklist_input),
-        split_file=ancient(with_coordinates(split_file)),
+        unpack(positives_inputs),
     output:
         positives="results/examples/{split}/{experiment}/positives.parquet",
         filter_table="results/examples/{split}/{experiment}/positives.filter.tsv",
@@ -30,9 +20,10 @@ rule make_positives:
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         genome=genome_options,
-        genome_record=lambda wildcards, input: option("--genome-record", input.genome_record),
-        test_sequences=lambda wildcards, input: option("--test-sequences", input.test_sequences),
-        test_sequences_record=lambda wildcards, input: option("--test-sequences-record", input.test_sequences_record),
+        records=lambda wildcards, input: " ".join(
+            option(f"--{name.replace('_', '-')}", input.get(name))
+            for name in ("genome_record", "test_sequences", "test_sequences_record")
+        ),
         settings=lambda wildcards: dict(
             format=row(wildcards).format,
             width=CONFIG.positives.width,
@@ -46,7 +37,7 @@ rule make_positives:
     shell:
         "bindgram positives --experiment {wildcards.experiment} --format {params.settings[format]}"
         " --peaks {input.peaks} --peaks-record {input.peaks_record}"
-        " {params.test_sequences} {params.test_sequences_record} {params.genome} {params.genome_record}"
+        " {params.genome} {params.records}"
         " --width {params.settings[width]} {params.settings[strongest]} {params.settings[filters]}"
         " --minimum-train {params.settings[minimum][train]} --minimum-valid {params.settings[minimum][valid]}"
         " --minimum-test {params.settings[minimum][test]} --seed {params.settings[seed]}"
@@ -56,12 +47,8 @@ rule make_positives:
 
 rule make_negatives:
     input:
+        unpack(negatives_inputs),
         positives="results/examples/{split}/{experiment}/positives.parquet",
-        genome=for_negatives(genome_input),
-        fai=for_negatives(lambda wildcards: genome_input(wildcards) + ".fai"),
-        peaks=for_negatives(peaks_input),
-        blacklist=for_negatives(blacklist_input),
-        split_file=ancient(for_negatives(split_file)),
     output:
         negatives="results/examples/{split}/{experiment}/negatives/{scheme}.parquet",
         labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
@@ -78,10 +65,7 @@ rule make_negatives:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        genome=genome_options,
-        peaks=lambda wildcards, input: (
-            f"--peaks {input.peaks} --format {row(wildcards).format}" if input.peaks else ""
-        ),
+        background=background_options,
         settings=lambda wildcards: dict(
             ratio=CONFIG.negatives.ratio,
             exclusion_bp=CONFIG.negatives.exclusion_bp,
@@ -94,7 +78,7 @@ rule make_negatives:
     shell:
         "bindgram negatives --experiment {wildcards.experiment} --positives {input.positives}"
         " --scheme {wildcards.scheme} --ratio {params.settings[ratio]} --seed {params.settings[seed]}"
-        " {params.genome} {params.peaks} --exclusion-bp {params.settings[exclusion_bp]}"
+        " {params.background} --exclusion-bp {params.settings[exclusion_bp]}"
         " --gc-bins {params.settings[gc_bins]} --candidates-per-negative {params.settings[candidates]}"
         " --output {output.negatives} --labelled {output.labelled} --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"

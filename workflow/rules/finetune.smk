@@ -1,22 +1,17 @@
-"""Classifiers: one per model, experiment, scheme of negatives and seed."""
+"""Classifiers: one job per model, experiment and scheme of negatives trains all seeds, one after another."""
 
 
 rule finetune_classifier:
     input:
+        unpack(finetune_inputs),
         model=ancient("config/models/{model}.yaml"),
-        language_model=ancient(language_model_file),
-        pretrained=pretrained_input,
         labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
     output:
-        weights="results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/model.safetensors",
-        config="results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/config.json",
-        vocabulary="results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/vocabulary.json",
-        train_log="results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv",
-        card="results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/README.md",
+        bundles=[f"{folder}/{name}" for folder in SEED_FOLDERS for name in (*MODEL_FILES, "train_log.tsv")],
     log:
-        "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+        "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
     benchmark:
-        "results/benchmarks/finetune_classifier/{model}/{split}/{experiment}/{scheme}/s{seed}.tsv"
+        "results/benchmarks/finetune_classifier/{model}/{split}/{experiment}/{scheme}.tsv"
     wildcard_constraints:
         model=MODEL_NAMES,
     conda:
@@ -25,16 +20,20 @@ rule finetune_classifier:
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
+        gpu=GPUS,
+        device=CONFIG.device,
+        checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
-        language_model=lambda wildcards, input: option("--language-model", input.language_model),
-        pretrained=lambda wildcards: option("--pretrained", pretrained_folder(wildcards)),
-        folder=subpath(output.config, parent=True),
+        options=finetune_options,
+        folder=subpath(output[0], ancestor=2),
         settings=lambda wildcards: dict(
             model=model_settings(wildcards.model),
-            device=CONFIG.device,
+            seeds=CONFIG.seeds,
             revision=REVISIONS["finetune"],
         ),
     shell:
-        "bindgram finetune --model {input.model} {params.language_model} {params.pretrained}"
-        " --labelled {input.labelled} --output {params.folder} --seed {wildcards.seed} --threads {threads}"
-        " --device {params.settings[device]} --revision {params.settings[revision]} > {log} 2>&1"
+        "exec bindgram finetune --model {input.model} {params.options} --labelled {input.labelled}"
+        " --output {params.folder}"
+        " --checkpoints results/checkpoints/{wildcards.model}/{wildcards.split}/{wildcards.experiment}/{wildcards.scheme}"
+        " --checkpoint-minutes {resources.checkpoint_minutes}"
+        " --threads {threads} --device {resources.device} --revision {params.settings[revision]} > {log} 2>&1"

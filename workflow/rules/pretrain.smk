@@ -25,18 +25,21 @@ rule pretrain_language_model:
     resources:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=lambda wildcards, attempt: 1440 * attempt,
+        gpu=GPUS,
+        device=CONFIG.device,
+        checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         folder=subpath(output.config, parent=True),
         settings=lambda wildcards: dict(
             language_model=language_model_settings(wildcards.lm, "vocabulary", "encoder", "pretrain"),
             seed=CONFIG.seed,
-            device=CONFIG.device,
             revision=REVISIONS["pretrain"],
         ),
     shell:
-        "bindgram pretrain --language-model {input.language_model} --corpus {input.corpus} --output {params.folder}"
-        " --seed {params.settings[seed]} --threads {threads} --device {params.settings[device]}"
-        " --revision {params.settings[revision]} > {log} 2>&1"
+        "exec bindgram pretrain --language-model {input.language_model} --corpus {input.corpus} --output {params.folder}"
+        " --seed {params.settings[seed]} --threads {threads} --device {resources.device}"
+        " --checkpoints results/checkpoints/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}"
+        " --checkpoint-minutes {resources.checkpoint_minutes} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule adapt_language_model:
@@ -61,6 +64,9 @@ rule adapt_language_model:
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
+        gpu=GPUS,
+        device=CONFIG.device,
+        checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         base=lambda wildcards: f"results/lm/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}",
         positives=lambda wildcards, input: options("--positives", input.positives),
@@ -68,10 +74,10 @@ rule adapt_language_model:
         settings=lambda wildcards: dict(
             language_model=language_model_settings(wildcards.lm, "vocabulary", "encoder", "adapt"),
             seed=CONFIG.seed,
-            device=CONFIG.device,
             revision=REVISIONS["adapt"],
         ),
     shell:
-        "bindgram adapt --language-model {input.language_model} --base {params.base} {params.positives}"
+        "exec bindgram adapt --language-model {input.language_model} --base {params.base} {params.positives}"
         " --output {params.folder} --seed {params.settings[seed]} --threads {threads}"
-        " --device {params.settings[device]} --revision {params.settings[revision]} > {log} 2>&1"
+        " --checkpoints results/checkpoints/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}.{wildcards.group}"
+        " --checkpoint-minutes {resources.checkpoint_minutes} --device {resources.device} --revision {params.settings[revision]} > {log} 2>&1"

@@ -40,6 +40,7 @@ rule collect_metrics:
 rule plot_experiment:
     input:
         predictions=of_experiment(PREDICTIONS, baselines=True),
+        metrics=of_experiment(METRICS, baselines=True),
         train_logs=of_experiment(TRAIN_LOG, baselines=False),
         language_model_logs=lambda wildcards: list(language_model_logs(wildcards).values()),
     output:
@@ -68,14 +69,21 @@ rule plot_experiment:
         "results/logs/plot_experiment/{split}/{experiment}/{scheme}.log",
     benchmark:
         "results/benchmarks/plot_experiment/{split}/{experiment}/{scheme}.tsv"
+    group:
+        "evaluation"
     conda:
         "../../envs/data.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        predictions=named_by_model("--predictions", PREDICTIONS, baselines=True),
-        train_logs=named_by_model("--train-log", TRAIN_LOG, baselines=False),
+        results=lambda wildcards, input: " ".join(
+            f"--result {predictions.split('/')[2]} {predictions} {metrics}"
+            for predictions, metrics in zip(input.predictions, input.metrics)
+        ),
+        train_logs=lambda wildcards, input: options(
+            "--train-log", (f"{path.split('/')[2]}={path}" for path in input.train_logs)
+        ),
         language_model_logs=lambda wildcards: options(
             "--train-log",
             (f"{name}={path}" for name, path in language_model_logs(wildcards).items()),
@@ -87,7 +95,7 @@ rule plot_experiment:
         ),
     shell:
         "bindgram plot --experiment {wildcards.experiment} --title {params.settings[title]:q}"
-        " {params.predictions} {params.train_logs} {params.language_model_logs} --headline {params.settings[headline]}"
+        " {params.results} {params.train_logs} {params.language_model_logs} --headline {params.settings[headline]}"
         " --curves {output.curves} --scores {output.scores} --learning {output.learning}"
         " --revision {params.settings[revision]} > {log} 2>&1"
 

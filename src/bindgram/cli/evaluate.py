@@ -1,4 +1,4 @@
-"""``bindgram evaluate``: metrics with bootstrap intervals of one model's predictions."""
+"""``bindgram evaluate``: metrics with bootstrap intervals of predictions."""
 
 from pathlib import Path
 
@@ -9,7 +9,14 @@ from bindgram.provenance import digest, make_provenance, write_json
 
 
 @click.command()
-@click.option("--predictions", type=ExistingFile, required=True, help="Predictions table (Parquet).")
+@click.option(
+    "--predictions",
+    type=(ExistingFile, NewFile),
+    multiple=True,
+    required=True,
+    metavar="PREDICTIONS METRICS",
+    help="Predictions table (Parquet) and the flat JSON to write; repeatable.",
+)
 @click.option("--replicates", type=click.IntRange(min=1), required=True, help="Bootstrap replicates.")
 @click.option(
     "--confidence",
@@ -19,27 +26,25 @@ from bindgram.provenance import digest, make_provenance, write_json
 )
 @click.option("--max-block-bp", type=click.IntRange(min=1), required=True, help="Longest genomic block, in bp.")
 @seed_option
-@click.option("--output", type=NewFile, required=True, help="Flat JSON of the metrics.")
 @revision_option
 def evaluate(
-    predictions: Path,
+    predictions: tuple[tuple[Path, Path], ...],
     replicates: int,
     confidence: float,
     max_block_bp: int,
     seed: int,
-    output: Path,
     revision: int,
 ) -> None:
     """Write AUROC, average precision and MCC of every test set; the MCC threshold comes from the validation twin."""
     from bindgram.evaluation.metrics import check_scores, evaluate_predictions
     from bindgram.evaluation.predictions import read_predictions
 
-    frame, metadata = read_predictions(predictions)
-    check_scores(frame, predictions)
-    values = evaluate_predictions(
-        frame, metadata.get("skipped_test_sets", {}), replicates, confidence, max_block_bp, seed
-    )
     settings = {"replicates": replicates, "confidence": confidence, "max_block_bp": max_block_bp}
-    provenance = make_provenance("evaluate", revision, settings, {"predictions": metadata["provenance"]}, seed)
-    values |= {"status": metadata["status"], "reason": metadata["reason"]}
-    write_json(output, values | {"provenance": provenance | {"digest": digest(values)}})
+    for path, output in predictions:
+        frame, metadata = read_predictions(path)
+        check_scores(frame, path)
+        skipped = metadata.get("skipped_test_sets", {})
+        values = evaluate_predictions(frame, skipped, replicates, confidence, max_block_bp, seed)
+        provenance = make_provenance("evaluate", revision, settings, {"predictions": metadata["provenance"]}, seed)
+        values |= {"status": metadata["status"], "reason": metadata["reason"]}
+        write_json(output, values | {"provenance": provenance | {"digest": digest(values)}})

@@ -1,10 +1,11 @@
 """``bindgram plot``: figures of one experiment."""
 
+import json
 from pathlib import Path
 
 import click
 
-from bindgram.cli.options import NamedFile, NewFile, revision_option
+from bindgram.cli.options import ExistingFile, NamedFile, NewFile, revision_option
 from bindgram.provenance import make_provenance
 
 
@@ -12,11 +13,13 @@ from bindgram.provenance import make_provenance
 @click.option("--experiment", required=True, help="Experiment id.")
 @click.option("--title", required=True, help="Title of the figures.")
 @click.option(
-    "--predictions",
-    type=NamedFile(),
+    "--result",
+    "results",
+    type=(str, ExistingFile, ExistingFile),
     multiple=True,
     required=True,
-    help="MODEL=FILE of predictions; repeatable. Files of the same MODEL are its seeds.",
+    metavar="MODEL PREDICTIONS METRICS",
+    help="Predictions and their metrics; repeatable. Results of the same MODEL are its seeds.",
 )
 @click.option(
     "--train-log",
@@ -32,7 +35,7 @@ from bindgram.provenance import make_provenance
 def plot(
     experiment: str,
     title: str,
-    predictions: tuple[tuple[str, Path], ...],
+    results: tuple[tuple[str, Path, Path], ...],
     train_log: tuple[tuple[str, Path], ...],
     headline: str,
     curves: Path,
@@ -44,10 +47,13 @@ def plot(
     from bindgram.evaluation.figures import curve_figure, learning_figure, read_training_log, save_figure, score_figure
     from bindgram.evaluation.predictions import read_predictions
 
-    tables = [(name, *read_predictions(path)) for name, path in predictions]
+    tables = [
+        (name, *read_predictions(predictions), json.loads(metrics.read_text()))
+        for name, predictions, metrics in results
+    ]
     logs = [(name, read_training_log(path)) for name, path in train_log]
     settings = {"experiment": experiment, "title": title, "headline": headline}
-    inputs = {f"{name}.{number}": metadata["provenance"] for number, (name, _, metadata) in enumerate(tables)}
+    inputs = {f"{name}.{number}": metrics["provenance"] for number, (name, _, _, metrics) in enumerate(tables)}
     provenance = make_provenance("plot", revision, settings, inputs)
     save_figure(curve_figure(title, tables, headline), curves, provenance)
     save_figure(score_figure(title, tables, headline), scores, provenance)

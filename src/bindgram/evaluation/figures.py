@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from bindgram.errors import InputError
-from bindgram.evaluation.metrics import auroc, average_precision, one_class_reason
+from bindgram.evaluation.metrics import one_class_reason
+from bindgram.evaluation.statistics import curve_counts
 from bindgram.provenance import atomic_path
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ RC_PARAMS = {
     "legend.frameon": False,
     "legend.fontsize": 9,
 }
-Table = tuple[str, pd.DataFrame, Mapping[str, Any]]  # model, predictions, metadata
+Table = tuple[str, pd.DataFrame, Mapping[str, Any], Mapping[str, Any]]  # model, predictions, their metadata, metrics
+Shown = tuple[str, pd.DataFrame, Mapping[str, Any]]  # model, rows of the test set drawn, their metrics
 
 
 def _with_style(draw: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
@@ -76,7 +78,7 @@ def thin(x: np.ndarray, y: np.ndarray, n_points: int = MAX_POINTS) -> tuple[np.n
 
 def drawn_test_set(tables: Sequence[Table], headline: str) -> str:
     """The headline test set, or the first one with test rows where the headline was not made for this experiment."""
-    made = sorted({name for _, frame, _ in tables for name in frame.loc[frame["split"] == "test", "test_set"]})
+    made = sorted({name for _, frame, *_ in tables for name in frame.loc[frame["split"] == "test", "test_set"]})
     return headline if headline in made or not made else made[0]
 
 
@@ -87,9 +89,16 @@ def test_rows(table: Table, test_set: str) -> pd.DataFrame:
     return rows.iloc[:0] if one_class_reason(rows["label"].to_numpy()) else rows
 
 
+def metrics_of(table: Table, test_set: str) -> dict[str, Any]:
+    """Metrics of one test set, without its name."""
+    return {
+        name.removeprefix(f"{test_set}."): value for name, value in table[3].items() if name.startswith(f"{test_set}.")
+    }
+
+
 def reason_of(tables: Sequence[Table], test_set: str) -> str:
     """Why there is nothing to draw."""
-    for _, _, metadata in tables:
+    for _, _, metadata, _ in tables:
         known = metadata.get("reason") or metadata.get("skipped_test_sets", {}).get(test_set)
         if known:
             return f"Skipped: {known}"
@@ -112,16 +121,19 @@ def curve_figure(title: str, tables: Sequence[Table], headline: str) -> "Figure"
 
     Parameters
     ----------
-    tables : (model, predictions, metadata); tables of the same model are its seeds, drawn in one colour.
+    tables : (model, predictions, metadata, metrics); tables of the same model are its seeds, drawn in one colour. The
+        legend quotes the metrics, so that figure and table agree.
     headline : test set to draw, see `drawn_test_set`.
     """
     from matplotlib.figure import Figure
 
     test_set = drawn_test_set(tables, headline)
-    shown = [(name, rows) for (name, _, _), rows in ((t, test_rows(t, test_set)) for t in tables) if len(rows)]
+    shown = [
+        (table[0], rows, metrics_of(table, test_set)) for table in tables if len(rows := test_rows(table, test_set))
+    ]
     if not shown:
         return stating_figure(title, reason_of(tables, test_set))
-    n_rows = -(-(len({name for name, _ in shown}) + 1) // 2)  # of the legend: two columns, one entry for chance
+    n_rows = -(-(len({name for name, *_ in shown}) + 1) // 2)  # of the legend: two columns, one entry for chance
     figure = Figure(figsize=(10, 5.5 + 0.22 * n_rows), layout="constrained")
     roc, recall = figure.subplots(1, 2)
     labels = shown[0][1]["label"].to_numpy()
@@ -136,42 +148,42 @@ def curve_figure(title: str, tables: Sequence[Table], headline: str) -> "Figure"
     return figure
 
 
-def _draw_roc(axes: "Axes", shown: Sequence[tuple[str, pd.DataFrame]]) -> None:
-    from sklearn.metrics import roc_curve
-
+def _draw_roc(axes: "Axes", shown: Sequence[Shown]) -> None:
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=":", label="chance .500")
-    for name, curves, (colour, line), label in _curves(shown, auroc):
-        for number, (labels, scores) in enumerate(curves):
-            false_positives, true_positives, _ = roc_curve(labels, scores)
-            x, y = thin(false_positives, true_positives)
+    for name, curves, (colour, line), label in _curves(shown, "auroc"):
+        for number, (true_positives, false_positives) in enumerate(curves):
+            x, y = (np.append(0.0, counts / counts[-1]) for counts in (false_positives, true_positives))
+            x, y = thin(x, y)
             axes.plot(x, y, color=colour, linestyle=line, linewidth=1.6, label=label if not number else None, gid=name)
     axes.set(title="ROC", xlabel="False positive rate", ylabel="True positive rate (recall)", xlim=(0, 1), ylim=(0, 1))
     _finish(axes, "area under the curve")
 
 
-def _draw_precision_recall(axes: "Axes", shown: Sequence[tuple[str, pd.DataFrame]], prevalence: float) -> None:
-    from sklearn.metrics import precision_recall_curve
-
+def _draw_precision_recall(axes: "Axes", shown: Sequence[Shown], prevalence: float) -> None:
     chance = f"chance {_number(prevalence)}"
     axes.plot([0, 1], [prevalence] * 2, color="0.6", linewidth=1, linestyle=":", label=chance)
-    for name, curves, (colour, line), label in _curves(shown, average_precision):
-        for number, (labels, scores) in enumerate(curves):
-            precision, recall, _ = precision_recall_curve(labels, scores)
-            x, y = thin(recall[::-1], precision[::-1])
+    for name, curves, (colour, line), label in _curves(shown, "average_precision"):
+        for number, (true_positives, false_positives) in enumerate(curves):
+            recall, precision = true_positives / true_positives[-1], true_positives / (true_positives + false_positives)
+            x, y = thin(np.append(0.0, recall), np.append(1.0, precision))
             label_once = label if not number else None
             axes.plot(x, y, color=colour, linestyle=line, linewidth=1.6, label=label_once, gid=name)
     axes.set(title="Precision-recall", xlabel="Recall", ylabel="Precision", xlim=(0, 1), ylim=(0, 1.01))
     _finish(axes, "average precision")
 
 
-def _curves(shown: Sequence[tuple[str, pd.DataFrame]], metric: Callable[..., float]) -> list[tuple[Any, ...]]:
-    look = styles([name for name, _ in shown])
+def _curves(shown: Sequence[Shown], metric: str) -> list[tuple[Any, ...]]:
+    look = styles([name for name, _, _ in shown])
     found = []
     for name, style in look.items():
-        curves = [(rows["label"].to_numpy(), rows["score"].to_numpy()) for model, rows in shown if model == name]
-        mean = float(np.mean([metric(labels, scores, None) for labels, scores in curves]))
-        seeds = f" (mean of {len(curves)} seeds)" if len(curves) > 1 else ""
-        found.append((name, curves, style, f"{name} {_number(mean)}{seeds}"))
+        seeds = [(rows, values) for model, rows, values in shown if model == name]
+        curves = [
+            [counts[0] for counts in curve_counts(rows["label"].to_numpy(), rows["score"].to_numpy())]
+            for rows, _ in seeds
+        ]
+        mean = float(np.mean([values[metric] for _, values in seeds]))
+        n_seeds = f" (mean of {len(curves)} seeds)" if len(curves) > 1 else ""
+        found.append((name, curves, style, f"{name} {_number(mean)}{n_seeds}"))
     return found
 
 
@@ -251,7 +263,7 @@ def learning_figure(title: str, logs: Sequence[tuple[str, pd.DataFrame]], tables
 
 
 def _no_log_reason(tables: Sequence[Table]) -> str:
-    reasons = [metadata["reason"] for _, _, metadata in tables if metadata.get("reason")]
+    reasons = [metadata["reason"] for _, _, metadata, _ in tables if metadata.get("reason")]
     return f"Skipped: {reasons[0]}" if reasons else "Nothing to draw: no model of this experiment has a training log"
 
 

@@ -1,5 +1,8 @@
 """Metrics of one model on its test sets, with intervals; flat, JSON-serialisable, no NaN.
 
+Values are those of scikit-learn (tested to 1e-12), computed by the functions of the bootstrap: importing scikit-learn
+would take longer than evaluating an experiment.
+
 The threshold of the Matthews correlation is chosen on the validation twin of each test set, never on the test set.
 """
 
@@ -15,8 +18,11 @@ from bindgram.evaluation.statistics import (
     MIN_POSITIVE_BLOCKS,
     assign_blocks,
     bootstrap_metrics,
+    curve_counts,
     percentile_interval,
     rank_scores,
+    weighted_auroc,
+    weighted_average_precision,
     weighted_mcc,
 )
 from bindgram.provenance import step_rng
@@ -24,23 +30,21 @@ from bindgram.provenance import step_rng
 
 def auroc(labels: np.ndarray, scores: np.ndarray, threshold: float | None) -> float:
     """Area under the ROC curve; `threshold` is not used."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(labels, scores))
+    return float(weighted_auroc(*curve_counts(labels, scores))[0])
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray, threshold: float | None) -> float:
     """Average precision as scikit-learn defines it (no interpolation); `threshold` is not used."""
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(labels, scores))
+    return float(weighted_average_precision(*curve_counts(labels, scores))[0])
 
 
 def mcc(labels: np.ndarray, scores: np.ndarray, threshold: float | None) -> float | None:
     """Matthews correlation of calls at `threshold` or above; None without a threshold."""
-    from sklearn.metrics import matthews_corrcoef
-
-    return None if threshold is None else float(matthews_corrcoef(labels, scores >= threshold))
+    if threshold is None:
+        return None
+    called, positive = scores >= threshold, labels == 1
+    counts = (called & positive, called & ~positive, positive, ~positive)
+    return float(weighted_mcc(*(np.array(np.count_nonzero(part), dtype=np.float64) for part in counts)))
 
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray, float | None], float | None]] = {

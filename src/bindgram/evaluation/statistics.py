@@ -83,6 +83,11 @@ def cumulative_counts(ranking: Ranking, weights: np.ndarray) -> tuple[np.ndarray
     return true_positives, above - true_positives
 
 
+def curve_counts(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positives and negatives at or above every distinct score, from the highest: two (1, G) arrays."""
+    return cumulative_counts(rank_scores(labels, scores), np.ones((1, len(labels))))
+
+
 def weighted_auroc(true_positives: np.ndarray, false_positives: np.ndarray) -> np.ndarray:
     """(R,) area under the ROC curve, trapezoids over ties; NaN where a replicate lacks a class."""
     before = np.pad(true_positives, ((0, 0), (1, 0)))[:, :-1]

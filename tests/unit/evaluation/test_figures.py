@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from bindgram.errors import InputError
 from bindgram.evaluation.figures import (
@@ -32,8 +33,14 @@ def text_of(figure, folder: Path) -> str:
     return "\n".join(part.strip() for part in root.itertext() if part.strip())
 
 
+def result(name: str, frame: pd.DataFrame, metadata: dict | None = None, **metrics: float):
+    test_set = frame["test_set"].iloc[0] if len(frame) else "T2"
+    metrics = {"auroc": 0.8125, "average_precision": 0.7} | metrics
+    return name, frame, metadata or {}, {f"{test_set}.{key}": value for key, value in metrics.items()}
+
+
 def skipped(reason: str) -> list:
-    return [("cnn", predictions().iloc[:0], {"reason": reason})]
+    return [result("cnn", predictions().iloc[:0], {"reason": reason})]
 
 
 def classifier_log(n: int = 4) -> pd.DataFrame:
@@ -43,7 +50,7 @@ def classifier_log(n: int = 4) -> pd.DataFrame:
 
 
 def test_curves_name_every_model_with_its_score_and_the_chance_lines(tmp_path):
-    tables = [("cnn", predictions(1), {}), ("cnn", predictions(2), {}), ("kmer", predictions(3), {})]
+    tables = [result("cnn", predictions(1)), result("cnn", predictions(2)), result("kmer", predictions(3))]
     text = text_of(curve_figure("CTCF", tables, "T2"), tmp_path)
     assert "CTCF · test set T2: 150 bound, 450 unbound" in text
     assert text.count("(mean of 2 seeds)") == 2
@@ -52,10 +59,23 @@ def test_curves_name_every_model_with_its_score_and_the_chance_lines(tmp_path):
     assert "area under the curve" in text
 
 
-def test_perfect_scores_are_written_as_one(tmp_path):
-    frame = predictions()
-    frame["score"] = frame["label"]
-    assert "cnn 1.000" in text_of(curve_figure("CTCF", [("cnn", frame, {})], "T2"), tmp_path)
+def test_legend_quotes_the_mean_of_the_evaluated_metrics(tmp_path):
+    tables = [result("cnn", predictions(1), auroc=0.9), result("cnn", predictions(2), auroc=0.8)]
+    assert "cnn .850 (mean of 2 seeds)" in text_of(curve_figure("CTCF", tables, "T2"), tmp_path)
+    assert "cnn 1.000" in text_of(curve_figure("CTCF", [result("cnn", predictions(), auroc=1.0)], "T2"), tmp_path)
+
+
+def test_drawn_curves_are_those_of_scikit_learn():
+    rows = predictions(4, n=120)
+    rows["score"] = rows["score"].round(1)  # ties
+    roc, recall = curve_figure("CTCF", [result("cnn", rows)], "T2").axes
+    expected = roc_curve(rows["label"], rows["score"], drop_intermediate=False)[:2]
+    np.testing.assert_allclose(roc.lines[1].get_xydata().T, expected, atol=1e-12)
+    precision, recalled, _ = precision_recall_curve(rows["label"], rows["score"])
+    drawn = recall.lines[1].get_xydata()
+    complete = np.column_stack([recalled, precision])[::-1]  # scikit-learn stops at full recall
+    np.testing.assert_allclose(drawn[: len(complete)], complete, atol=1e-12)
+    assert (drawn[len(complete) :, 0] == 1).all()
 
 
 @pytest.mark.parametrize("draw", [curve_figure, score_figure])
@@ -65,18 +85,18 @@ def test_skipped_experiments_have_figures_that_say_why(tmp_path, draw):
 
 def test_one_class_is_stated(tmp_path):
     frame = predictions().assign(label=1)
-    text = text_of(curve_figure("MAX", [("cnn", frame, {})], "T2"), tmp_path)
+    text = text_of(curve_figure("MAX", [result("cnn", frame)], "T2"), tmp_path)
     assert "test set T2 lacks positives or negatives" in text
 
 
 def test_another_test_set_is_drawn_where_the_headline_was_not_made(tmp_path):
-    tables = [("cnn", predictions(test_set="T1"), {"skipped_test_sets": {"T2": "no coordinates"}})]
+    tables = [result("cnn", predictions(test_set="T1"), {"skipped_test_sets": {"T2": "no coordinates"}})]
     assert drawn_test_set(tables, "T2") == "T1"
     assert "test set T1" in text_of(score_figure("GABPA", tables, "T2"), tmp_path)
 
 
 def test_score_panels_are_one_per_model_in_the_order_given(tmp_path):
-    tables = [("cnn", predictions(1), {}), ("lstm", predictions(2), {}), ("cnn", predictions(3), {})]
+    tables = [result("cnn", predictions(1)), result("lstm", predictions(2)), result("cnn", predictions(3))]
     figure = score_figure("CTCF", tables, "T2")
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["cnn", "lstm"]
 
@@ -92,7 +112,7 @@ def test_learning_curves_tell_classifiers_from_language_models(tmp_path):
 
 
 def test_figures_are_the_same_bytes_on_every_run(tmp_path):
-    tables = [("cnn", predictions(1), {})]
+    tables = [result("cnn", predictions(1))]
     for name in ("one", "two"):
         save_figure(curve_figure("CTCF", tables, "T2"), tmp_path / f"{name}.svg", {"seed": 1})
         save_figure(learning_figure("CTCF", [("cnn", classifier_log())]), tmp_path / f"{name}2.svg", {"seed": 1})

@@ -165,7 +165,19 @@ def test_every_file_of_config_is_described():
 def output_paths(text):
     """Outputs of a rule as path patterns."""
     block = re.search(r"^    output:\n(.*?)(?=^    \w)", text, flags=re.MULTILINE | re.DOTALL)
-    return re.findall(r'"((?:results|resources)/[^"]+)"', block[1]) if block else []
+    if not block:
+        return []
+    literal = re.findall(r'"((?:results|resources)/[^"]+)"', block[1])
+    named = [path for name, path in path_constants().items() if re.search(rf"\b{name}\b", block[1])]
+    return [path.replace("{{", "{").replace("}}", "}") for path in literal] + named
+
+
+def path_constants():
+    """Constants of the rules that hold one path pattern for every seed or baseline."""
+    common = (REPOSITORY / "workflow/rules/common.smk").read_text()
+    templates = dict(re.findall(r'^(\w+) = "(results/[^"]+)"', common, flags=re.MULTILINE))
+    derived = re.findall(r"^(\w+) = of_(?:seeds|baselines)\((\w+)", common, flags=re.MULTILINE)
+    return {name: templates[template] for name, template in derived}
 
 
 @pytest.mark.parametrize("rule", [name for name in RULES if output_paths(RULES[name])])

@@ -132,9 +132,9 @@ def test_new_test_set_leaves_trained_models_alone(project):
 
 
 @pytest.mark.parametrize(("key", "value"), [("device", "auto"), ("checkpoint_minutes", 30)])
-def test_how_a_model_is_trained_reruns_nothing(project, key, value):
+def test_where_a_model_is_trained_reruns_the_methods_page_only(project, key, value):
     change_yaml(project, "config/config.yaml", lambda config: config.update({key: value}))
-    assert project.planned_jobs() == set()
+    assert project.planned_jobs() == {("write_report",), ("all",)}
 
 
 def test_title_of_an_experiment_reruns_its_figures_and_the_tables_only(project):

@@ -15,7 +15,7 @@ rule make_battery:
     group:
         "examples"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
@@ -51,7 +51,7 @@ rule make_published_test_set:
     group:
         "examples"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,

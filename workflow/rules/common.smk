@@ -41,6 +41,7 @@ SCHEMES = CONFIG.negatives.schemes
 MODEL_NAMES = "|".join(CONFIG.models)
 TEST_SETS = CONFIG.battery.test_sets
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
+TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of those jobs, as the rules see it
 CHECKPOINT_MINUTES = str(getattr(CONFIG, "checkpoint_minutes", 10))
 MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json is written last
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"

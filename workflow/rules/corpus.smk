@@ -15,7 +15,7 @@ rule tokenize_genome:
         "results/benchmarks/tokenize_genome/{assembly}.{split}.k{k}s{stride}.tsv"
     priority: 100
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,

@@ -14,7 +14,7 @@ rule predict_scores:
     wildcard_constraints:
         model=MODEL_NAMES,
     conda:
-        "../../envs/train.yaml"
+        TORCH_ENVIRONMENT
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
@@ -44,7 +44,7 @@ rule evaluate_scores:
     group:
         "evaluation"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
@@ -71,7 +71,7 @@ rule score_baselines:
     group:
         "examples"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,

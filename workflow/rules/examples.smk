@@ -14,7 +14,7 @@ rule make_positives:
     group:
         "examples"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
@@ -60,7 +60,7 @@ rule make_negatives:
     group:
         "examples"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,

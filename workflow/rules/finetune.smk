@@ -15,7 +15,7 @@ rule finetune_classifier:
     wildcard_constraints:
         model=MODEL_NAMES,
     conda:
-        "../../envs/train.yaml"
+        TORCH_ENVIRONMENT
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,

@@ -20,7 +20,7 @@ rule pretrain_language_model:
         "results/benchmarks/pretrain_language_model/{lm}/{assembly}.{split}.tsv"
     priority: 100
     conda:
-        "../../envs/train.yaml"
+        TORCH_ENVIRONMENT
     threads: 8
     resources:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
@@ -59,7 +59,7 @@ rule adapt_language_model:
         "results/benchmarks/adapt_language_model/{lm}/{assembly}.{split}.{group}.tsv"
     priority: 100
     conda:
-        "../../envs/train.yaml"
+        TORCH_ENVIRONMENT
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,

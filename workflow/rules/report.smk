@@ -22,7 +22,7 @@ rule collect_metrics:
     benchmark:
         "results/benchmarks/collect_metrics.tsv"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
@@ -72,7 +72,7 @@ rule plot_experiment:
     group:
         "evaluation"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
@@ -129,7 +129,7 @@ rule write_report:
     benchmark:
         "results/benchmarks/write_report.tsv"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
@@ -161,7 +161,7 @@ rule report_available:
     benchmark:
         "results/benchmarks/report_available.tsv"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,

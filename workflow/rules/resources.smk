@@ -46,7 +46,7 @@ rule fetch_genome:
     priority: 100
     retries: 3
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
@@ -76,7 +76,7 @@ rule fetch_blacklist:
         "results/benchmarks/fetch_blacklist/{assembly}.tsv"
     retries: 3
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
@@ -104,7 +104,7 @@ rule fetch_peaks:
         "results/benchmarks/fetch_peaks/{experiment}.{format}.tsv"
     retries: 3
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
@@ -132,7 +132,7 @@ rule fetch_test_sequences:
         "results/benchmarks/fetch_test_sequences/{experiment}.tsv"
     retries: 3
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
@@ -161,7 +161,7 @@ rule index_genome:
         "results/benchmarks/index_genome/{assembly}.tsv"
     priority: 100
     conda:
-        "../../envs/data.yaml"
+        "../../envs/bio.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,

@@ -1,1 +1,0 @@
-data.post-deploy.sh

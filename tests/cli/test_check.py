@@ -30,7 +30,7 @@ def check(*configfiles):
 
 def test_shipped_configurations_are_right(project):
     result = CliRunner().invoke(cli, ["check", "--configfile", "config/config.yaml"], catch_exceptions=False)
-    assert "OK: 517 of 517 experiments" in result.output
+    assert "OK: 517 of 982 experiments" in result.output
     demo = ["check", "--configfile", "config/config.yaml", "--configfile", "config/demo.yaml"]
     result = CliRunner().invoke(cli, demo, catch_exceptions=False)
     assert "OK: 4 of 12 experiments" in result.output

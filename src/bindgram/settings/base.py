@@ -1,6 +1,7 @@
 """How settings are read: YAML without surprises, unknown keys refused, every problem named by file and key."""
 
-from collections.abc import Hashable, Mapping
+import difflib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bindgram.errors import InputError
 
 ID_PATTERN = r"^[A-Za-z0-9_-]+$"
+LISTED = 20  # names quoted in one message
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
@@ -69,6 +71,21 @@ def problems_of(error: ValidationError, where: str) -> list[str]:
             message = item["msg"].removeprefix("Value error, ")
             lines.append(f"{where}: {key}: {message} (got {_short(item['input'])})")
     return lines
+
+
+def suggestion(name: object, known: Iterable[object]) -> str:
+    """`` (did you mean 'x'?)`` where one of the known names is close to `name`, else nothing."""
+    lower = {str(other).lower(): str(other) for other in known}
+    close = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.6)
+    return f" (did you mean {lower[close[0]]!r}?)" if close else ""
+
+
+def with_suggestions(names: Sequence[object], known: Iterable[object]) -> str:
+    """Names, comma-separated, each with the known name that it is close to; the first `LISTED` of many."""
+    known = list(known)
+    texts = [f"{name}{suggestion(name, known)}" for name in names[:LISTED]]
+    more = [f"... ({len(names) - LISTED} more)"] if len(names) > LISTED else []
+    return ", ".join(texts + more)
 
 
 def _short(value: Any) -> str:

@@ -16,14 +16,20 @@ FilterName = Literal["split", "blacklist", "ambiguous", "duplicate"]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+Ids = list[Id]
+Names = list[str]  # named here, because a section with a key `list` cannot use the type of that name
+Tiers = list[Count]
 
 
 class Selection(Settings):
-    """Which rows of the experiment sheet are used: those that pass every non-empty list, then the first `first`."""
+    """Which rows of the experiment sheet are used: those that pass every restriction, then the first `first`."""
 
-    experiments: list[Id]
-    tfs: list[str]
-    biosamples: list[str]
+    experiments: Ids
+    list: str | None
+    tfs: Names
+    biosamples: Names
+    tiers: Tiers
     first: Positive | None
 
 
@@ -100,6 +106,15 @@ class EvaluationSettings(Settings):
     max_block_bp: Positive
 
 
+class CostSettings(Settings):
+    """What a dry run needs to estimate GPU hours: rates by the name of the model (or language model) file."""
+
+    positives_per_experiment: Positive
+    pretraining_tokens_per_second: dict[Id, Rate]
+    training_tokens_per_second: dict[Id, Rate]
+    prediction_tokens_per_second: dict[Id, Rate]
+
+
 class CorpusSettings(Settings):
     """Tokenization of the genome."""
 
@@ -121,12 +136,14 @@ class Config(Settings):
     floor: Id
     adaptation_universe: str | None
     device: Literal["auto", "cpu", "cuda"]
+    checkpoint_minutes: Rate
     corpus: CorpusSettings
     positives: PositivesSettings
     negatives: NegativesSettings
     battery: BatterySettings
     evaluation: EvaluationSettings
     headline: "Headline"
+    costs: CostSettings
 
     @field_validator("models", "seeds")
     @classmethod

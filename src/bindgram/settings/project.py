@@ -12,6 +12,7 @@ from bindgram.errors import InputError, raise_all
 from bindgram.settings.base import parse
 from bindgram.settings.config import Config
 from bindgram.settings.models import LanguageModelFile, ModelFile, load_language_model, load_model
+from bindgram.settings.selection import read_list, select, selection_problems
 from bindgram.settings.sheets import Assembly, Experiment, is_url, read_assemblies, read_experiments
 from bindgram.settings.splits import SplitFile, load_split, split_of_assembly
 
@@ -43,12 +44,11 @@ def load_project(config: Mapping[str, Any], root: Path = Path()) -> Project:
     experiments = _collect(problems, lambda: read_experiments(root / checked.experiments)) or {}
     split_path = root / f"config/splits/{checked.split}.yaml"
     split = _collect(problems, lambda: load_split(split_path))
-    selected = select(experiments, checked)
+    listed = _collect(problems, lambda: read_list(checked.select.list, root, "select.list"))
+    selected = select(experiments, checked.select, listed)
     models, language_models = _load_models(checked, root, problems)
-    universe = _collect(problems, lambda: _read_universe(checked, root)) or ()
-    problems += _unknown_selections(checked, experiments)
-    if experiments and not selected:
-        problems.append("configuration: select: no row of the experiment sheet matches; loosen it")
+    universe = _collect(problems, lambda: read_list(checked.adaptation_universe, root, "adaptation_universe")) or ()
+    problems += selection_problems(checked, experiments, listed, selected)
     problems += _sheet_problems(checked, assemblies, selected, root)
     for name in sorted({row.assembly for row in selected.values() if row.has_coordinates}):
         if split is not None and name in assemblies:
@@ -57,31 +57,6 @@ def load_project(config: Mapping[str, Any], root: Path = Path()) -> Project:
     raise_all(problems, "configuration")
     assert split is not None
     return Project(checked, assemblies, experiments, selected, split, models, language_models, universe)
-
-
-def select(experiments: Mapping[str, Experiment], config: Config) -> dict[str, Experiment]:
-    """The rows that pass every non-empty list of ``select``, in sheet order, then the first ``first`` of them."""
-    wanted = config.select
-    rows = [
-        row
-        for row in experiments.values()
-        if (not wanted.experiments or row.experiment in wanted.experiments)
-        and (not wanted.tfs or row.tf in wanted.tfs)
-        and (not wanted.biosamples or row.biosample in wanted.biosamples)
-    ]
-    return {row.experiment: row for row in rows[: wanted.first]}
-
-
-def _unknown_selections(config: Config, experiments: Mapping[str, Experiment]) -> list[str]:
-    """Names in ``select`` that no row of the sheet has: a misspelt one would otherwise narrow the run silently."""
-    problems = []
-    wanted = config.select.model_dump()
-    for key, column in (("experiments", "experiment"), ("tfs", "tf"), ("biosamples", "biosample")):
-        known = {row.model_dump()[column] for row in experiments.values()}
-        unknown = [name for name in wanted[key] if name not in known]
-        if experiments and unknown:
-            problems.append(f"configuration: select.{key}: not in {config.experiments}: {', '.join(unknown)}")
-    return problems
 
 
 def _collect(problems: list[str], read: Callable[[], Any]) -> Any:
@@ -112,15 +87,6 @@ def _load_models(
                 f"config/models/{name}.yaml: adapt: config/lms/{lm}.yaml has no adapt stage; add one or set adapt: none"
             )
     return models, language_models
-
-
-def _read_universe(config: Config, root: Path) -> tuple[str, ...]:
-    if config.adaptation_universe is None:
-        return ()
-    path = root / config.adaptation_universe
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; adaptation_universe lists one experiment id per line")
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
 
 
 def _sheet_problems(

@@ -15,6 +15,10 @@ from bindgram.settings.base import ID_PATTERN, Id, Settings, problems_of
 PeakFormat = Literal["narrowPeak", "broadPeak", "bed", "deepbind"]
 Checksum = Annotated[str, Field(pattern=r"^(md5:[0-9a-fA-F]{32}|sha256:[0-9a-fA-F]{64})$")]
 
+# Cells are text; strict settings convert nothing by themselves.
+Tier = Annotated[int, Field(ge=0, strict=False)]
+Fraction = Annotated[float, Field(ge=0, le=1, strict=False)]
+
 
 class Assembly(Settings):
     """One row of the assembly sheet. Paths are local paths or http, https or ftp URLs."""
@@ -39,6 +43,15 @@ class Experiment(Settings):
     peaks_checksum: Checksum | None = None
     test_sequences: str | None = None
     test_sequences_checksum: Checksum | None = None
+    signal: str | None = None
+    signal_checksum: Checksum | None = None
+    accessibility: str | None = None
+    accessibility_checksum: Checksum | None = None
+    tier: Tier | None = None
+    accession: str | None = None
+    treatment: str | None = None
+    lab: str | None = None
+    frip: Fraction | None = None
 
     @property
     def has_coordinates(self) -> bool:

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from bindgram.errors import InputError
-from bindgram.settings import load_config, load_project
+from bindgram.settings import load_project
 from bindgram.settings.config import Selection, merge
-from bindgram.settings.project import select
+from bindgram.settings.selection import select
 
 
 @pytest.fixture
@@ -58,9 +58,8 @@ def test_project_holds_selected_rows_models_and_their_language_models(demo, root
 )
 def test_selection_narrows_list_by_list_then_takes_the_first(demo, root, selection, expected):
     experiments = load_project(demo, root).experiments
-    nothing = {"experiments": [], "tfs": [], "biosamples": [], "first": None}
-    config = load_config(root / "config/config.yaml", root / "config/demo.yaml")
-    chosen = select(experiments, config.model_copy(update={"select": Selection(**(nothing | selection))}))
+    nothing = {"experiments": [], "list": None, "tfs": [], "biosamples": [], "tiers": [], "first": None}
+    chosen = select(experiments, Selection(**(nothing | selection)), None)
     assert len(chosen) == expected
     assert list(chosen) == [name for name in experiments if name in chosen]
 
@@ -68,7 +67,10 @@ def test_selection_narrows_list_by_list_then_takes_the_first(demo, root, selecti
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ({"select": {"tfs": ["CTFC"]}}, "select: no row of the experiment sheet matches"),
+        (
+            {"select": {"tfs": ["REST"], "experiments": ["MAX_clusters"]}},
+            "select: no row of the experiment sheet matches",
+        ),
         ({"floor": "kmer9_lr"}, "floor: 'kmer9_lr' is not a baseline"),
         ({"headline": {"test_set": "T7"}}, "headline.test_set: 'T7' is not in battery.test_sets"),
         ({"models": ["nothing"]}, "config/models/nothing.yaml: no such file"),

@@ -12,9 +12,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import yaml
+
+hypothesis.settings.register_profile("bindgram", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("bindgram")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

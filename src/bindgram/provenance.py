@@ -11,13 +11,13 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from bindgram.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 METADATA_KEY = "bindgram"  # Parquet key-value metadata, HDF5 attribute and safetensors metadata alike
 
@@ -67,8 +67,10 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-def step_rng(seed: int, *names: str) -> np.random.Generator:
+def step_rng(seed: int, *names: str) -> "np.random.Generator":
     """Return the generator of one step: a function of the seed and of the names of command, experiment, ... alone."""
+    import numpy as np  # not every command needs arrays
+
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
@@ -98,6 +100,8 @@ def make_provenance(
     ------
     InputError : two inputs were made by different revisions of one command.
     """
+    from importlib.metadata import version  # slow to import
+
     inputs = inputs or {}
     revisions: dict[str, int] = {}
     for name, upstream in inputs.items():

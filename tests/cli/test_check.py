@@ -55,6 +55,12 @@ def test_all_problems_come_in_one_message_without_a_traceback(project):
     assert "Traceback" not in message
 
 
+def test_changes_alone_are_checked_over_the_complete_configuration(project):
+    result = check("config/demo.yaml")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == check("config/config.yaml", "config/demo.yaml").stdout
+
+
 def test_misspelt_key_is_named(project):
     (project / "mine.yaml").write_text("positives: {widht: 100}\n")
     result = check("config/config.yaml", "config/demo.yaml", "mine.yaml")

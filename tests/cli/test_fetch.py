@@ -63,8 +63,22 @@ def test_refusal_is_one_message_and_status_1_and_progress_does_not_fill_the_log(
     command = [sys.executable, "-c", "from bindgram.cli import main; main()", *arguments(checksum="md5:" + "0" * 32)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: {tmp_path}/g.fa.gz: refused, nothing was written: checksum: got md5:")
+    assert done.stderr.startswith(
+        f"Error: genome.fa: {tmp_path}/g.fa.gz: refused, nothing was written: checksum: got md5:"
+    )
+    assert f"expected md5:{'0' * 32};" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_local_peaks_are_brought_without_importing_what_takes_long(tmp_path):
+    """One process per experiment runs this where Snakemake runs."""
+    (tmp_path / "p.bed").write_text("chr1\t1\t5\n")
+    options = f"--kind peaks --source {tmp_path}/p.bed --output {tmp_path}/p.gz --record {tmp_path}/p.json --revision 1"
+    program = "import sys; from bindgram.cli import cli; cli(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    command = [sys.executable, "-c", program, "fetch", *options.split()]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert (tmp_path / "p.gz").exists()
+    assert not {"numpy", "pandas", "pysam", "requests", "urllib3"} & set(loaded)
 
 
 def test_kinds_offered_are_those_that_can_be_written():

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from bindgram.cli import COMMANDS, cli
 
-HEAVY = ("torch", "lightning", "seqpro", "numba", "sklearn", "scipy", "matplotlib", "pybedtools")
+HEAVY = ("torch", "lightning", "seqpro", "numba", "sklearn", "scipy", "matplotlib", "pybedtools", "numpy", "pandas")
+HEAVY += ("pyarrow", "h5py", "pysam", "requests")
 PROGRAM = """
 import json, sys
 from click.testing import CliRunner

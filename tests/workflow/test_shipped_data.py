@@ -1,5 +1,6 @@
 """Shipped data and pins: the demo, the sheets, the splits and the environments agree with each other."""
 
+import csv
 import gzip
 import hashlib
 import itertools
@@ -8,7 +9,8 @@ import re
 import pytest
 import yaml
 
-from bindgram.settings import read_assemblies, read_experiments
+from bindgram.settings import load_project, read_assemblies, read_experiments
+from bindgram.settings.base import read_yaml
 from bindgram.settings.splits import load_split
 
 
@@ -70,12 +72,56 @@ def test_folds_test_every_chromosome_exactly_once(repository):
     assert sorted(tested) == sorted([*(f"chr{n}" for n in range(1, 23)), "chrX", "chrY"])
 
 
+SHEETS = {"hg38": "experiments.tsv", "hg19": "experiments_hg19.tsv"}
+
+
 def test_sheet_has_the_517_experiments(repository):
     rows = read_experiments(repository / "config/experiments.tsv")
     first_tier = [row for row in rows.values() if row.tier == 1]
     assert (len(rows), len(first_tier)) == (982, 517)
     assert len({row.tf for row in first_tier}) == 175
     assert all(row.peaks.startswith("https://www.encodeproject.org/files/ENCFF") for row in rows.values())
+
+
+@pytest.mark.parametrize(("assembly", "n_selected"), [("hg38", 517), ("hg19", 476)])
+def test_one_line_of_the_configuration_chooses_the_sheet(repository, monkeypatch, assembly, n_selected):
+    monkeypatch.chdir(repository)
+    config = read_yaml(repository / "config/config.yaml") | {"experiments": f"config/{SHEETS[assembly]}"}
+    selected = load_project(config).selected
+    assert len(selected) == n_selected
+    assert {row.assembly for row in selected.values()} == {assembly}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("assembly", "tiers"), [("hg38", "1234"), ("hg19", "56")])
+def test_shipped_sheet_says_what_its_source_says(repository, real_data, assembly, tiers):
+    with (real_data / f"experiments/experiments_{assembly}.tsv").open(encoding="utf-8") as source:
+        expected = list(csv.DictReader(source, delimiter="\t"))
+    rows = list(read_experiments(repository / "config" / SHEETS[assembly]).values())
+    assert len(rows) == len(expected)
+    for row, fact in zip(rows, expected, strict=True):
+        assert row.experiment == fact["experiment"].replace(".", "-")
+        assert (row.tf, row.biosample, row.assembly) == (fact["tf"], fact["biosample"], assembly)
+        assert (row.peaks, row.peaks_checksum) == (fact["peaks_url"], f"md5:{fact['md5']}" if fact["md5"] else None)
+        assert (row.accession, row.lab, row.treatment or "none") == (fact["accession"], fact["lab"], fact["treatment"])
+        assert row.frip == (float(fact["frip"]) if fact["frip"] else None)
+        assert row.tier == tiers.index(fact["tier"]) + 1
+
+
+@pytest.mark.realdata
+def test_shipped_assemblies_say_what_their_source_says(repository, real_data):
+    with (real_data / "experiments/assemblies.tsv").open(encoding="utf-8") as source:
+        expected = {fact["assembly"]: fact for fact in csv.DictReader(source, delimiter="\t")}
+    rows = read_assemblies(repository / "config/assemblies.tsv")
+    assert set(rows) == set(expected) == {"hg38", "hg19"}
+    for name, row in rows.items():
+        fact = expected[name]
+        sha256 = fact["fasta_sha256"]
+        assert (row.fasta, row.blacklist) == (fact["fasta_url"], fact["blacklist_url"])
+        assert row.fasta_checksum == (f"sha256:{sha256}" if sha256 else f"md5:{fact['fasta_md5']}")
+        assert row.blacklist_checksum == f"md5:{fact['blacklist_md5']}"
+        sizes = read_sizes(repository / f"config/assemblies/{name}.chrom.sizes")
+        assert sizes == read_sizes(real_data / f"experiments/{name}.full.chrom.sizes")
 
 
 @pytest.mark.parametrize("name", ["bio", "torch-cpu", "torch-gpu"])

@@ -9,6 +9,8 @@ from bindgram.settings import load_project
 from bindgram.settings.base import read_yaml
 from bindgram.settings.config import merge
 
+COMPLETE = Path("config/config.yaml")  # which the workflow always reads first
+
 
 @click.command()
 @click.option(
@@ -17,12 +19,14 @@ from bindgram.settings.config import merge
     type=ExistingFile,
     required=True,
     multiple=True,
-    help="Configuration (YAML); repeat to merge later files over earlier ones, as Snakemake does.",
+    help="Configuration (YAML), merged over config/config.yaml as Snakemake does; repeat to merge later files over "
+    "earlier ones.",
 )
 def check(configfiles: tuple[Path, ...]) -> None:
     """Report every problem of a configuration at once; run it where the workflow runs."""
     config: dict[str, object] = {}
-    for path in configfiles:
+    complete = [COMPLETE] if COMPLETE.is_file() and not any(path.samefile(COMPLETE) for path in configfiles) else []
+    for path in (*complete, *configfiles):
         config = merge(config, read_yaml(path))
     project = load_project(config)
     click.echo(

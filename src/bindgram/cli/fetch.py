@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bindgram.cli.options import NewFile, revision_option
+from bindgram.errors import InputError
 from bindgram.provenance import make_provenance, write_json
 
 KINDS = {
@@ -32,11 +33,18 @@ KINDS = {
 def fetch(
     source: str, kind: str, checksum: str | None, chrom_sizes: str | None, output: Path, record: Path, revision: int
 ) -> None:
-    """Bring one file, refuse it when it is wrong, go on where an earlier download was interrupted."""
+    """Bring one file, refuse it when it is wrong, go on where an earlier download was interrupted.
+
+    A network or a server that fails is tried again several times, with growing pauses, before this command gives up. A
+    file that is not there, or that is refused, ends it at once: to run it again would bring the same.
+    """
     from bindgram.genome.download import Patience
     from bindgram.genome.fetch import fetch_file
 
-    found = fetch_file(source, output, kind, checksum, chrom_sizes, Patience())
+    try:
+        found = fetch_file(source, output, kind, checksum, chrom_sizes, Patience())
+    except InputError as error:
+        raise type(error)(f"{output.name}: {error}") from None  # the name tells the row of the sheet
     settings = {"source": found["source"], "kind": kind, "checksum": checksum}
     provenance = make_provenance("fetch", revision, settings) | {"digest": found["sha256"]}
     write_json(record, found | {"provenance": provenance})

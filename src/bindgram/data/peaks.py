@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bindgram.errors import InputError
-from bindgram.genome.regions import parse_region, region_lines
+from bindgram.genome.text import parse_region, region_lines
 
 BED_COLUMNS = ("chrom", "start", "end", "name", "score")
 BROADPEAK_COLUMNS = (*BED_COLUMNS, "strand", "signalValue", "pValue", "qValue")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bindgram.data.examples import COLUMNS
 from bindgram.errors import InputError
-from bindgram.genome.regions import text_lines
+from bindgram.genome.text import text_lines
 
 PUBLISHED_COLUMNS = ("FoldID", "EventID", "seq", "Bound")
 _IUPAC = re.compile("[ACGTUNRYSWKMBDHV]+", re.IGNORECASE)

@@ -14,7 +14,7 @@ import numpy as np
 
 from bindgram.errors import InputError
 from bindgram.genome.fasta import read_index
-from bindgram.genome.regions import GZIP_MAGIC, write_chrom_sizes
+from bindgram.genome.text import GZIP_MAGIC, write_chrom_sizes
 from bindgram.provenance import atomic_path
 
 LINE_BASES = 60

@@ -39,7 +39,7 @@ class _TransferError(Exception):
 class Patience:
     """How long to try: `attempts` in a row without progress, waits that double from `first_wait_s`."""
 
-    attempts: int = 5
+    attempts: int = 6
     first_wait_s: float = 2.0
     timeout_s: float = 60.0
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bindgram.errors import InputError
-from bindgram.genome.regions import GZIP_MAGIC
+from bindgram.genome.text import GZIP_MAGIC
 
 _CELLS_PER_CHUNK = 4_000_000  # of the index grid in `Genome.windows`: 32 MB of int64
 _SCAN_BP = 8_000_000  # bp held at a time while scanning a chromosome

@@ -17,9 +17,8 @@ from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from bindgram.errors import InputError
-from bindgram.genome.assembly import check_sizes, normalise_fasta
 from bindgram.genome.download import InterruptedDownload, Patience, discard_part, download, part_path, progress_bar
-from bindgram.genome.regions import (
+from bindgram.genome.text import (
     GZIP_MAGIC,
     looks_like_html,
     open_maybe_gzip,
@@ -102,7 +101,7 @@ def _read_expected(chrom_sizes: str, patience: Patience) -> dict[str, int]:
 def _verify(raw: Path, checksum: str | None) -> dict[str, Any]:
     """Hash the file as published and refuse a web page, a cut bgzip, or a wrong checksum."""
     if not raw.is_file():
-        raise InputError("no such file")
+        raise InputError("no such file; put it back, or correct the path in the sheet")
     if looks_like_html(_unpacked_start(raw).decode("utf-8", "replace")):
         raise InputError("it is a web page (HTML), most likely of an error; open the address in a browser")
     with raw.open("rb") as handle:
@@ -137,8 +136,8 @@ def _compare(raw: Path, checksum: str, sha256: str) -> None:
             found = f"md5:{hashlib.file_digest(handle, 'md5').hexdigest()}"
     if found != checksum.lower():
         raise InputError(
-            f"checksum: got {found}, expected {checksum.lower()}; the file changed at its source, "
-            "was damaged on the way, or the checksum in the sheet is wrong"
+            f"checksum: got {found}, expected {checksum.lower()}; the file changed at its source, was damaged on the "
+            "way, or the checksum in the sheet is wrong: restore the file, or correct the sheet if this one is right"
         )
 
 
@@ -159,6 +158,8 @@ def _open_unpacked(raw: Path, description: str) -> Iterator[IO[bytes]]:
 
 def _write_fasta(raw: Path, target: Path, expected: Sizes | None) -> dict[str, Any]:
     """FASTA: unpacked and normalised, see `bindgram.genome.assembly`."""
+    from bindgram.genome.assembly import check_sizes, normalise_fasta  # arrays and tables, which peaks do without
+
     with _open_unpacked(raw, "unpacking FASTA") as source, target.open("wb") as output:
         sizes = normalise_fasta(source, output)
     if expected is not None:

@@ -1,9 +1,10 @@
 """How settings are read: YAML without surprises, unknown keys refused, every problem named by file and key."""
 
 import difflib
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,18 +12,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bindgram.errors import InputError
 
 ID_PATTERN = r"^[A-Za-z0-9_-]+$"
+CHECKSUM_PATTERN = r"^(md5:[0-9a-fA-F]{32}|sha256:[0-9a-fA-F]{64})$"
+PATTERN_WORDS = {  # patterns in words, for those who do not read regular expressions
+    ID_PATTERN: "an id has letters A-Z a-z, digits, _ and - only, no spaces or other signs",
+    CHECKSUM_PATTERN: "a checksum is md5: and 32 hex digits, or sha256: and 64 hex digits",
+}
 LISTED = 20  # names quoted in one message
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Checksum = Annotated[str, Field(pattern=CHECKSUM_PATTERN)]
 
 
 class Settings(BaseModel):
     """Base of all settings: immutable, unknown keys are errors, no silent conversion of types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice (plain YAML keeps the last one silently)."""
+# libyaml's parser is several times faster; wheels have it, other builds may not
+class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Safe loader that refuses a key given twice (plain YAML keeps the last one silently)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -58,19 +66,48 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def problems_of(error: ValidationError, where: str) -> list[str]:
-    """Turn a pydantic error into one line per problem: ``where: key: what (got value)``."""
-    lines = []
-    for item in error.errors():
+def problems_of(
+    error: ValidationError, model: type[BaseModel], missing: str = "required key is missing; see config/README.md"
+) -> list[str]:
+    """Turn a pydantic error into one text per problem: ``key: what (got value)``.
+
+    Parameters
+    ----------
+    model : the settings model that refused.
+    missing : what to say of a key that is not there.
+    """
+    texts = []
+    for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{where}: {key}: unknown key; check the spelling against config/README.md")
-        elif item["type"] == "missing":
-            lines.append(f"{where}: {key}: required key is missing; see config/README.md")
+        kind, got = item["type"], _short(item["input"])
+        if kind == "extra_forbidden":
+            close = suggestion(item["loc"][-1], _known_keys(model, item["loc"][:-1]))
+            texts.append(f"{key}: unknown key; check the spelling against config/README.md{close}")
+        elif kind == "missing":
+            texts.append(f"{key}: {missing}")
+        elif kind == "string_pattern_mismatch" and item["ctx"]["pattern"] in PATTERN_WORDS:
+            texts.append(f"{key}: {PATTERN_WORDS[item['ctx']['pattern']]} (got {got})")
         else:
-            message = item["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {key}: {message} (got {_short(item['input'])})")
-    return lines
+            choices = re.findall(r"'([^']+)'", item["ctx"]["expected"]) if kind == "literal_error" else ()
+            texts.append(
+                f"{key}: {item['msg'].removeprefix('Value error, ')} (got {got}){suggestion(item['input'], choices)}"
+            )
+    return texts
+
+
+def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> set[str]:
+    """Keys that the section at `path` of a settings model may have; parts that are no keys (list items) are passed."""
+    here = {model}
+    for part in path:
+        inner = [m.model_fields[part].annotation for m in here if part in m.model_fields]
+        here = {found for annotation in inner for found in _models_in(annotation)} or here
+    return {name for m in here for name in m.model_fields}
+
+
+def _models_in(annotation: Any) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return {found for part in get_args(annotation) for found in _models_in(part)}
 
 
 def suggestion(name: object, known: Iterable[object]) -> str:
@@ -86,6 +123,22 @@ def with_suggestions(names: Sequence[object], known: Iterable[object]) -> str:
     texts = [f"{name}{suggestion(name, known)}" for name in names[:LISTED]]
     more = [f"... ({len(names) - LISTED} more)"] if len(names) > LISTED else []
     return ", ".join(texts + more)
+
+
+def named_file(path: Path) -> Path:
+    """`path`, a file that a setting names by its stem.
+
+    Raises
+    ------
+    InputError : there is no such file; with the closest name there is.
+    """
+    if not path.is_file():
+        names = sorted(other.stem for other in path.parent.glob(f"*{path.suffix}"))
+        raise InputError(
+            f"{path}: no such file; check the name that refers to it{suggestion(path.stem, names)}; "
+            f"there are {', '.join(names) or 'none'}"
+        )
+    return path
 
 
 def _short(value: Any) -> str:
@@ -106,4 +159,4 @@ def parse(model: type[SettingsType], value: Mapping[str, Any], where: str) -> Se
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise InputError("\n".join(problems_of(error, where))) from None
+        raise InputError("\n".join(f"{where}: {text}" for text in problems_of(error, model))) from None

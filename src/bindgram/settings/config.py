@@ -3,11 +3,12 @@
 No field has a default: those live in ``config/config.yaml`` only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from bindgram.settings.base import Id, Settings, parse, read_yaml
 
@@ -174,6 +175,47 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
+def parse_config(value: Mapping[str, Any], where: str) -> Config:
+    """Check a merged configuration.
+
+    Snakemake passes what stands within brackets of ``--config 'select={first: 5}'`` as text: text where a number is
+    wanted is read as one, and the text ``null`` is null.
+
+    Raises
+    ------
+    InputError : names key, value and remedy of every problem.
+    """
+    value = _with_nulls(value)
+    try:
+        return Config.model_validate(value)
+    except ValidationError as error:
+        for item in error.errors():
+            convert = _NUMBERS.get(item["type"])
+            if convert is not None and isinstance(item["input"], str):
+                with suppress(ValueError):
+                    _replace(value, item["loc"], convert(item["input"]))
+    return parse(Config, value, where)
+
+
+_NUMBERS = {"int_type": int, "float_type": float}
+
+
+def _with_nulls(value: Any) -> Any:
+    """A deep copy of nested mappings and lists, with None for the text ``null``."""
+    if isinstance(value, Mapping):
+        return {key: _with_nulls(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_nulls(inner) for inner in value]
+    return None if value == "null" else value
+
+
+def _replace(value: Any, path: Sequence[str | int], new: Any) -> None:
+    *parents, last = path
+    for part in parents:
+        value = value[part]
+    value[last] = new
+
+
 def load_config(*paths: Path) -> Config:
     """Read configuration files, later ones over earlier ones, and check the result.
 
@@ -184,4 +226,4 @@ def load_config(*paths: Path) -> Config:
     merged: dict[str, Any] = {}
     for path in paths:
         merged = merge(merged, read_yaml(path))
-    return parse(Config, merged, " + ".join(str(path) for path in paths))
+    return parse_config(merged, " + ".join(str(path) for path in paths))

@@ -3,17 +3,24 @@
 Used by the workflow and by ``bindgram check``, so that both say the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bindgram.errors import InputError, raise_all
-from bindgram.settings.base import parse
-from bindgram.settings.config import Config
+from bindgram.settings.base import named_file, suggestion, with_suggestions
+from bindgram.settings.config import Config, parse_config
 from bindgram.settings.models import LanguageModelFile, ModelFile, load_language_model, load_model
 from bindgram.settings.selection import read_list, select, selection_problems
-from bindgram.settings.sheets import Assembly, Experiment, is_url, read_assemblies, read_experiments
+from bindgram.settings.sheets import (
+    Assembly,
+    Experiment,
+    Sheet,
+    missing_files,
+    read_sheet,
+    unknown_assembly,
+)
 from bindgram.settings.splits import SplitFile, load_split, split_of_assembly
 
 
@@ -31,32 +38,68 @@ class Project:
     universe: tuple[str, ...]  # experiments that may be pooled for adaptation
 
 
-def load_project(config: Mapping[str, Any], root: Path = Path()) -> Project:
+def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files: bool = True) -> Project:
     """Check a merged configuration and everything it names; paths are relative to `root`.
+
+    Parameters
+    ----------
+    check_files : whether local files that the sheets name must be there. A job of a run that was checked when it was
+        planned does without: a file that has gone since then is the matter of its own experiment only.
 
     Raises
     ------
     InputError : lists every problem found, in all files, at once.
     """
-    checked = parse(Config, config, "configuration")
+    checked = parse_config(config, "configuration")
     problems: list[str] = []
-    assemblies = _collect(problems, lambda: read_assemblies(root / checked.assemblies)) or {}
-    experiments = _collect(problems, lambda: read_experiments(root / checked.experiments)) or {}
+    assemblies = _collect(problems, lambda: read_sheet(root / checked.assemblies, Assembly))
+    experiments = _collect(problems, lambda: read_sheet(root / checked.experiments, Experiment))
     split_path = root / f"config/splits/{checked.split}.yaml"
-    split = _collect(problems, lambda: load_split(split_path))
+    split = _collect(problems, lambda: load_split(named_file(split_path)))
     listed = _collect(problems, lambda: read_list(checked.select.list, root, "select.list"))
-    selected = select(experiments, checked.select, listed)
     models, language_models = _load_models(checked, root, problems)
     universe = _collect(problems, lambda: read_list(checked.adaptation_universe, root, "adaptation_universe")) or ()
-    problems += selection_problems(checked, experiments, listed, selected)
-    problems += _sheet_problems(checked, assemblies, selected, root)
+    selected = select(experiments.rows, checked.select, listed) if experiments else {}
+    used = {row.assembly for row in selected.values()}
+    if experiments:
+        _check_rows(checked, experiments, assemblies, selected, root if check_files else None)
+        problems += selection_problems(checked, experiments, listed, selected)
+        problems += experiments.complaints()
+    if assemblies:
+        if check_files:
+            for line in assemblies.lines:
+                if not line.right or line.cells["assembly"] in used:
+                    missing_files(assemblies, line, root)
+        problems += assemblies.complaints()
     for name in sorted({row.assembly for row in selected.values() if row.has_coordinates}):
-        if split is not None and name in assemblies:
+        if split is not None and assemblies and name in assemblies.rows:
             _collect(problems, lambda name=name: split_of_assembly(split, name, split_path))
     problems += _reference_problems(checked, models, universe, experiments)
     raise_all(problems, "configuration")
     assert split is not None
-    return Project(checked, assemblies, experiments, selected, split, models, language_models, universe)
+    assert assemblies is not None
+    assert experiments is not None
+    return Project(
+        checked, assemblies.rows, experiments.rows, selected, split, models, language_models, tuple(universe)
+    )
+
+
+def _check_rows(
+    config: Config,
+    experiments: Sheet[Experiment],
+    assemblies: Sheet[Assembly] | None,
+    selected: Mapping[str, Experiment],
+    root: Path | None,
+) -> None:
+    """Complain of assemblies and files (under `root`, if given) of the rows that are used or have mistakes."""
+    known = {line.cells["assembly"] for line in assemblies.lines if "assembly" in line.cells} if assemblies else set()
+    for line in experiments.lines:
+        if line.right and line.cells["experiment"] not in selected:
+            continue
+        if known:
+            unknown_assembly(experiments, line, known, config.assemblies)
+        if root is not None:
+            missing_files(experiments, line, root)
 
 
 def _collect(problems: list[str], read: Callable[[], Any]) -> Any:
@@ -73,13 +116,13 @@ def _load_models(
     models: dict[str, ModelFile] = {}
     language_models: dict[str, LanguageModelFile] = {}
     for name in config.models:
-        model = _collect(problems, lambda name=name: load_model(root / f"config/models/{name}.yaml"))
+        model = _collect(problems, lambda name=name: load_model(named_file(root / f"config/models/{name}.yaml")))
         if model is None:
             continue
         models[name] = model
         lm = model.language_model
         if lm is not None and lm not in language_models:
-            loaded = _collect(problems, lambda lm=lm: load_language_model(root / f"config/lms/{lm}.yaml"))
+            loaded = _collect(problems, lambda lm=lm: load_language_model(named_file(root / f"config/lms/{lm}.yaml")))
             if loaded is not None:
                 language_models[lm] = loaded
         if model.adapt != "none" and lm in language_models and language_models[lm].adapt is None:
@@ -89,36 +132,8 @@ def _load_models(
     return models, language_models
 
 
-def _sheet_problems(
-    config: Config, assemblies: Mapping[str, Assembly], selected: Mapping[str, Experiment], root: Path
-) -> list[str]:
-    problems = []
-    for row in selected.values():
-        where = f"{config.experiments}: experiment {row.experiment}"
-        if assemblies and row.assembly not in assemblies:
-            known = ", ".join(sorted(assemblies))
-            problems.append(f"{where}: assembly {row.assembly!r} is not in {config.assemblies} (it has {known})")
-        for column, source in (("peaks", row.peaks), ("test_sequences", row.test_sequences)):
-            problems += _missing_file(f"{where}: {column}", source, root)
-    for name in sorted({row.assembly for row in selected.values()} & set(assemblies)):
-        assembly = assemblies[name]
-        for column, source in (
-            ("fasta", assembly.fasta),
-            ("chrom_sizes", assembly.chrom_sizes),
-            ("blacklist", assembly.blacklist),
-        ):
-            problems += _missing_file(f"{config.assemblies}: assembly {name}: {column}", source, root)
-    return problems
-
-
-def _missing_file(where: str, source: str | None, root: Path) -> list[str]:
-    if source is None or is_url(source) or (root / source).is_file():
-        return []
-    return [f"{where}: no such file: {source}; give a path from the working directory or a URL"]
-
-
 def _reference_problems(
-    config: Config, models: Mapping[str, ModelFile], universe: tuple[str, ...], experiments: Mapping[str, Experiment]
+    config: Config, models: Mapping[str, ModelFile], universe: Collection[str], experiments: Sheet[Experiment] | None
 ) -> list[str]:
     problems = [
         f"configuration: baselines: {name!r} is also the name of a model; rename one"
@@ -128,15 +143,20 @@ def _reference_problems(
     if config.floor not in config.baselines:
         problems.append(
             f"configuration: floor: {config.floor!r} is not a baseline (choose from {', '.join(config.baselines)})"
+            f"{suggestion(config.floor, config.baselines)}"
         )
     if config.headline.test_set not in config.battery.test_sets:
         problems.append(
             f"configuration: headline.test_set: {config.headline.test_set!r} is not in battery.test_sets "
-            f"({', '.join(config.battery.test_sets)})"
+            f"({', '.join(config.battery.test_sets)}){suggestion(config.headline.test_set, config.battery.test_sets)}"
         )
-    unknown = [name for name in universe if experiments and name not in experiments]
-    if unknown:
-        problems.append(f"{config.adaptation_universe}: not in the experiment sheet: {', '.join(unknown)}")
+    if experiments is not None:
+        ids = {line.cells.get("experiment", "") for line in experiments.lines}
+        unknown = [name for name in universe if name not in ids]
+        if unknown:
+            problems.append(
+                f"{config.adaptation_universe}: not in {config.experiments}: {with_suggestions(unknown, ids)}"
+            )
     if any(model.adapt == "tf" for model in models.values()) and not universe:
         problems.append("configuration: adaptation_universe: required by a model with adapt: tf; name a list file")
     return problems

@@ -6,7 +6,7 @@ from pathlib import Path
 from bindgram.errors import InputError
 from bindgram.settings.base import with_suggestions
 from bindgram.settings.config import Config, Selection
-from bindgram.settings.sheets import Experiment
+from bindgram.settings.sheets import Experiment, Sheet
 
 COLUMN_OF = {"experiments": "experiment", "list": "experiment", "tfs": "tf", "biosamples": "biosample", "tiers": "tier"}
 
@@ -59,40 +59,39 @@ def _restrictions(wanted: Selection, listed: Collection[str] | None) -> dict[str
 
 
 def selection_problems(
-    config: Config,
-    experiments: Mapping[str, Experiment],
-    listed: Collection[str] | None,
-    selected: Mapping[str, Experiment],
+    config: Config, sheet: Sheet[Experiment], listed: Collection[str] | None, selected: Mapping[str, Experiment]
 ) -> list[str]:
-    """Names in ``select`` that would narrow the run silently, because no row has them or their tier is left out."""
-    if not experiments:
-        return []
-    problems: list[str] = []
+    """Names in ``select`` that would narrow the run silently, because no row has them or their tier is left out.
+
+    A row with mistakes counts as well: what is wrong with it is said elsewhere.
+    """
+    lines = [line.cells for line in sheet.lines]
     restrictions = _restrictions(config.select, listed)
-    tiers = restrictions.get("tiers", {})
-    if tiers and all(row.tier is None for row in experiments.values()):
+    tiers = {str(tier): None for tier in restrictions.get("tiers", {})}
+    problems: list[str] = []
+    if tiers and not any("tier" in cells for cells in lines):
         problems.append(
-            f"configuration: select.tiers: {list(tiers)}, but {config.experiments} has no tiers; "
+            f"configuration: select.tiers: [{', '.join(tiers)}], but {config.experiments} has no tiers; "
             "set select.tiers: [], or add a column tier"
         )
-        tiers = {}
         del restrictions["tiers"]
+        tiers = {}
     for key, names in restrictions.items():
         where = f"configuration: select.{key}"
-        tiers_of: dict[str | int, set[int | None]] = {}
-        for row in experiments.values():
-            tiers_of.setdefault(getattr(row, COLUMN_OF[key]), set()).add(row.tier)
-        unknown = [name for name in names if name not in tiers_of]
+        tiers_of: dict[str, set[str]] = {}
+        for cells in lines:
+            if COLUMN_OF[key] in cells:
+                tiers_of.setdefault(cells[COLUMN_OF[key]], set()).add(cells.get("tier", "none"))
+        unknown = [name for name in names if str(name) not in tiers_of]
         if unknown:
             problems.append(f"{where}: not in {config.experiments}: {with_suggestions(unknown, tiers_of)}")
-        dropped = [name for name in names if name in tiers_of and tiers and tiers_of[name].isdisjoint(tiers)]
+        dropped = [name for name in names if tiers and tiers_of.get(str(name), tiers.keys()).isdisjoint(tiers)]
         if dropped:
-            has = sorted({-1 if tier is None else tier for name in dropped for tier in tiers_of[name]})
-            texts = ", ".join("none" if tier == -1 else str(tier) for tier in has)
+            has = sorted(set().union(*(tiers_of[str(name)] for name in dropped)))
             problems.append(
-                f"{where}: left out by select.tiers {list(tiers)}, as their tier is {texts}: "
-                f"{with_suggestions(dropped, ())}; add the tier, or set select.tiers: []"
+                f"{where}: left out by select.tiers [{', '.join(tiers)}], because their tier is {' or '.join(has)}: "
+                f"{with_suggestions(dropped, ())}; add the tier to select.tiers, or set it to []"
             )
-    if not selected and not problems:
-        problems.append("configuration: select: no row of the experiment sheet matches all restrictions; loosen it")
+    if not selected and not problems and not sheet.problems:
+        problems.append(f"configuration: select: no row of {config.experiments} passes all restrictions; loosen it")
     return problems

@@ -1,19 +1,19 @@
 """The two sheets: assemblies and experiments (tab-separated, one header line).
 
-Unknown or missing columns, bad ids, duplicate ids and unknown assemblies are all reported together, with line numbers.
+A sheet is read to its end whatever is wrong with it, so that all its problems come together, each with its line.
 """
 
-import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from bindgram.errors import InputError, raise_all
-from bindgram.settings.base import ID_PATTERN, Id, Settings, problems_of
+from bindgram.settings.base import Checksum, Id, Settings, problems_of, suggestion, with_suggestions
 
 PeakFormat = Literal["narrowPeak", "broadPeak", "bed", "deepbind"]
-Checksum = Annotated[str, Field(pattern=r"^(md5:[0-9a-fA-F]{32}|sha256:[0-9a-fA-F]{64})$")]
 
 # Cells are text; strict settings convert nothing by themselves.
 Tier = Annotated[int, Field(ge=0, strict=False)]
@@ -59,8 +59,37 @@ class Experiment(Settings):
         return self.format != "deepbind"
 
 
-Row = TypeVar("Row", Assembly, Experiment)
 URL_SCHEMES = ("http://", "https://", "ftp://")
+SOURCES = ("fasta", "chrom_sizes", "blacklist", "peaks", "test_sequences", "signal", "accessibility")
+Row = TypeVar("Row", Assembly, Experiment)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a sheet as it stands there, right or wrong: column to text, without empty cells."""
+
+    number: int
+    cells: dict[str, str]
+    right: bool
+
+
+@dataclass(frozen=True)
+class Sheet(Generic[Row]):
+    """A sheet with all that is wrong with it; `problems` are pairs (line number, text)."""
+
+    path: Path
+    key: str  # column of the ids
+    rows: dict[str, Row] = field(default_factory=dict)  # those that are right, by id, in file order
+    lines: list[Line] = field(default_factory=list)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def complain(self, number: int, text: str) -> None:
+        """Add a problem of one line."""
+        self.problems.append((number, f"{self.path}:{number}: {text}"))
+
+    def complaints(self) -> list[str]:
+        """All problems in the order of the lines."""
+        return [text for _, text in sorted(self.problems, key=lambda problem: problem[0])]
 
 
 def is_url(source: str) -> bool:
@@ -75,7 +104,7 @@ def read_assemblies(path: Path) -> dict[str, Assembly]:
     ------
     InputError : every problem with its line number.
     """
-    return _read_sheet(Path(path), Assembly, "assembly", [])
+    return _rows_of(read_sheet(Path(path), Assembly))
 
 
 def read_experiments(path: Path) -> dict[str, Experiment]:
@@ -85,60 +114,134 @@ def read_experiments(path: Path) -> dict[str, Experiment]:
     ------
     InputError : every problem with its line number.
     """
-    problems: list[str] = []
-    rows = _read_sheet(Path(path), Experiment, "experiment", problems)
-    for row in rows.values():
-        if (row.format == "deepbind") != (row.test_sequences is not None):
-            problems.append(
-                f"{path}: experiment {row.experiment}: column test_sequences is "
-                + ("required for format deepbind" if row.format == "deepbind" else f"not used by format {row.format}")
+    return _rows_of(read_sheet(Path(path), Experiment))
+
+
+def _rows_of(sheet: Sheet[Row]) -> dict[str, Row]:
+    raise_all(sheet.complaints(), str(sheet.path))
+    return sheet.rows
+
+
+def read_sheet(path: Path, model: type[Row]) -> Sheet[Row]:
+    """Read and check every line of a sheet; the id is the first column of `model`.
+
+    Raises
+    ------
+    InputError : there is no such file, or its header is wrong, so that no cell can be told from another.
+    """
+    texts = _read_lines(path, model)
+    header = [name.strip() for name in texts[0].split("\t")]
+    _check_header(path, header, model)
+    key = next(iter(model.model_fields))
+    sheet: Sheet[Row] = Sheet(path, key)
+    first_line: dict[str, int] = {}
+    for number, text in enumerate(texts[1:], start=2):
+        if not text.strip() or text.startswith("#"):
+            continue
+        cells = [_unquoted(cell) for cell in text.split("\t")]
+        values = {column: cell for column, cell in zip(header, cells, strict=False) if cell}
+        n_before = len(sheet.problems)
+        row = None
+        if len(cells) == len(header):
+            row = _check_row(sheet, number, values, model)
+        else:  # nothing is known of its cells but, most likely, the id
+            sheet.complain(number, f"{len(cells)} cells where the header has {len(header)}; {_CELLS}")
+            values = {column: cell for column, cell in values.items() if column == key}
+        name = values.get(key, "")
+        if name in first_line:
+            sheet.complain(number, f"{key} {name!r} repeats line {first_line[name]}; ids are unique, rename one")
+        elif name:
+            first_line[name] = number
+        right = len(sheet.problems) == n_before
+        sheet.lines.append(Line(number, values, right))
+        if row is not None and right:
+            sheet.rows[name] = row
+    if not sheet.lines and not sheet.problems:
+        sheet.complain(1, f"no rows; add one line per {key}")
+    return sheet
+
+
+_CELLS = "separate them by tabs, one tab for each empty cell too"
+
+
+def _check_row(sheet: Sheet[Row], number: int, values: dict[str, str], model: type[Row]) -> Row | None:
+    """Complain of everything that can be said of a line by itself; its row where the cells are of the right types."""
+    row = None
+    try:
+        row = model.model_validate(values)
+    except ValidationError as error:
+        for text in problems_of(error, model, "empty; this column needs a value in every row"):
+            sheet.complain(number, text)
+    for column in SOURCES:
+        source = values.get(column)
+        if source is None:
+            if f"{column}_checksum" in values:
+                sheet.complain(number, f"{column}: empty, but {column}_checksum is given; fill in or clear both")
+        elif "://" in source and not is_url(source):
+            sheet.complain(
+                number, f"{column}: {source!r} cannot be fetched; use http://, https://, ftp:// or a local path"
             )
-    raise_all(problems, str(path))
-    return rows
+    if "format" in values and (values["format"] == "deepbind") != ("test_sequences" in values):
+        needed = "required for format deepbind" if values["format"] == "deepbind" else "not used by this format"
+        sheet.complain(number, f"test_sequences: {needed} (format is {values['format']!r})")
+    return row
 
 
-def _read_sheet(path: Path, model: type[Row], key: str, problems: list[str]) -> dict[str, Row]:
-    lines = _read_lines(path)
+def _check_header(path: Path, header: list[str], model: type[Row]) -> None:
+    columns = model.model_fields
+    unknown = [name for name in header if name not in columns]
+    missing = [name for name, column in columns.items() if column.is_required() and name not in header]
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    problems = [
+        f"unknown column(s): {with_suggestions([name or '(no name)' for name in unknown], columns)}" if unknown else "",
+        f"missing column(s): {', '.join(missing)}" if missing else "",
+        f"column(s) given twice: {', '.join(repeated)}" if repeated else "",
+    ]
+    if any(problems):
+        raise InputError(
+            f"{path}:1: header: {'; '.join(filter(None, problems))}; columns are {', '.join(columns)}, "
+            "separated by tabs, each once"
+        )
+
+
+def unknown_assembly(sheet: Sheet[Experiment], line: Line, assemblies: Iterable[str], source: str) -> None:
+    """Complain of a line whose assembly is not among those that `source` has."""
+    name = line.cells.get("assembly")
+    known = sorted(assemblies)
+    if name is not None and name not in known:
+        sheet.complain(
+            line.number,
+            f"assembly: {name!r} is not in {source}, which has {', '.join(known)}{suggestion(name, known)}; "
+            "correct it, or add the assembly there",
+        )
+
+
+def missing_files(sheet: Sheet[Row], line: Line, root: Path) -> None:
+    """Complain of the local files of a line that are not there; a URL is not looked at."""
+    for column in SOURCES:
+        source = line.cells.get(column)
+        if source is not None and "://" not in source and not (root / source).is_file():
+            sheet.complain(
+                line.number,
+                f"{sheet.key} {line.cells.get(sheet.key)}: {column}: no such file: {source}; give a path from the "
+                "working directory or a URL, put the file back, or leave the row out with select",
+            )
+
+
+def _unquoted(cell: str) -> str:
+    """A cell without the quotes in which spreadsheets put text."""
+    cell = cell.strip()
+    quoted = len(cell) >= 2 and cell[0] == cell[-1] == '"'
+    return cell[1:-1].replace('""', '"').strip() if quoted else cell
+
+
+def _read_lines(path: Path, model: type[Row]) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path in the configuration") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save it as text in UTF-8") from None
     if not lines:
         raise InputError(f"{path}: empty; it needs a header line with the columns {', '.join(model.model_fields)}")
-    reader = csv.reader(lines, delimiter="\t")
-    header = next(reader)
-    required = {name for name, field in model.model_fields.items() if field.is_required()}
-    unknown = [column for column in header if column not in model.model_fields]
-    missing = sorted(required - set(header))
-    if unknown or missing or len(set(header)) != len(header):
-        raise InputError(
-            f"{path}: header: unknown column(s) {unknown}, missing column(s) {missing}; "
-            f"columns are {', '.join(model.model_fields)}, separated by tabs, each once"
-        )
-    rows: dict[str, Row] = {}
-    first_line: dict[str, int] = {}
-    for number, cells in enumerate(reader, start=2):
-        if not cells or cells[0].startswith("#"):
-            continue
-        if len(cells) != len(header):
-            problems.append(f"{path}:{number}: {len(cells)} cells where the header has {len(header)}; separate by tabs")
-            continue
-        values = {column: cell.strip() for column, cell in zip(header, cells, strict=True) if cell.strip()}
-        try:
-            row = model.model_validate(values)
-        except ValidationError as error:
-            problems += problems_of(error, f"{path}:{number}")
-            continue
-        name = values[key]
-        if name in first_line:
-            problems.append(f"{path}:{number}: {key} {name!r} repeats line {first_line[name]}; ids are unique")
-            continue
-        first_line[name] = number
-        rows[name] = row
-    if not rows and not problems:
-        problems.append(f"{path}: no rows; add one line per {key}")
-    raise_all(problems, str(path))
-    return rows
-
-
-def _read_lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; ids in it must match {ID_PATTERN}") from None
+    return lines

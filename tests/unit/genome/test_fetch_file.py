@@ -109,6 +109,7 @@ def test_wrong_checksum_is_refused(site, local, out, algorithm, remote):
     assert_refused(
         source, out, f"checksum: got {algorithm}:[0-9a-f]+, expected .*{wrong}", checksum=f"{algorithm}:{wrong}"
     )
+    assert len(site.ranges) == 2 * remote  # once without and once with an older file: never asked for again
 
 
 @pytest.mark.parametrize("checksum", ["md5:12", "sha1:" + "0" * 40, "0" * 32])

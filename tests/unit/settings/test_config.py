@@ -2,12 +2,13 @@
 
 import pytest
 import yaml
+from snakemake.cli import parse_config as parse_snakemake_config
 from snakemake.utils import update_config
 
 from bindgram.errors import InputError
 from bindgram.settings import Config, load_config
 from bindgram.settings.base import parse
-from bindgram.settings.config import merge
+from bindgram.settings.config import merge, parse_config
 
 
 def test_shipped_configuration_is_complete(repository):
@@ -75,3 +76,26 @@ def test_merging_agrees_with_snakemake(config, override):
     by_us = merge(config, override)
     update_config(config, override)
     assert by_us == config
+
+
+def test_text_from_the_command_line_is_read_as_numbers_and_null(config):
+    """Snakemake passes what stands within brackets as text."""
+    given = parse_snakemake_config(
+        ["select={first: 5, list: null, tiers: [1, 2]}", "seeds=[4]", "checkpoint_minutes=5"]
+    )
+    checked = parse_config(merge(config, given), "c.yaml")
+    assert (checked.select.first, checked.select.list, checked.select.tiers) == (5, None, [1, 2])
+    assert (checked.seeds, checked.checkpoint_minutes) == ([4], 5)
+
+
+@pytest.mark.parametrize(("value", "got"), [("five", "'five'"), ("2.5", "'2.5'"), ("[5", r"'\[5'")])
+def test_text_that_is_no_number_is_refused(config, value, got):
+    config["select"]["first"] = value
+    with pytest.raises(InputError, match=rf"select.first: .*\(got {got}\)"):
+        parse_config(config, "c.yaml")
+
+
+def test_reading_the_configuration_leaves_the_given_mapping_alone(config):
+    config["select"]["first"] = "5"
+    parse_config(config, "c.yaml")
+    assert config["select"]["first"] == "5"

@@ -69,7 +69,7 @@ def test_selection_narrows_list_by_list_then_takes_the_first(demo, root, selecti
     [
         (
             {"select": {"tfs": ["REST"], "experiments": ["MAX_clusters"]}},
-            "select: no row of the experiment sheet matches",
+            "select: no row of",
         ),
         ({"floor": "kmer9_lr"}, "floor: 'kmer9_lr' is not a baseline"),
         ({"headline": {"test_set": "T7"}}, "headline.test_set: 'T7' is not in battery.test_sets"),
@@ -77,7 +77,7 @@ def test_selection_narrows_list_by_list_then_takes_the_first(demo, root, selecti
         ({"split": "nothing"}, "config/splits/nothing.yaml: no such file"),
         ({"split": "fold_0"}, "'hg38_chr22' is missing; the file has hg19, hg38"),
         ({"assemblies": "config/nothing.tsv"}, "config/nothing.tsv: no such file"),
-        ({"assemblies": "config/assemblies.tsv"}, "assembly 'hg38_chr22' is not in config/assemblies.tsv"),
+        ({"assemblies": "config/assemblies.tsv"}, "'hg38_chr22' is not in config/assemblies.tsv, which has"),
         ({"adaptation_universe": "config/nothing.txt"}, "adaptation_universe lists one experiment id per line"),
         (
             {"baselines": {"cnn_demo": {"k": 1, "inverse_regularisation": 1.0}}},
@@ -110,3 +110,111 @@ def test_problems_of_all_files_come_at_once(demo, root):
     message = problems(merge(demo, {"floor": "none", "split": "nothing"}), root)
     assert "3 problem(s)" in message
     assert "config/demo_experiments.tsv:2: format" in message
+
+
+# A large sheet with ten wrong rows
+
+COLUMNS = (
+    "experiment",
+    "tf",
+    "biosample",
+    "assembly",
+    "format",
+    "peaks",
+    "peaks_checksum",
+    "test_sequences",
+    "signal",
+    "tier",
+)
+
+
+def sheet_of_500(root, mistakes):
+    """Write 500 rows, those in `mistakes` (line number to changed cells) wrong; returns the configuration key."""
+    (root / "peaks").mkdir()
+    lines = ["\t".join(COLUMNS)]
+    for number in range(2, 502):
+        cells = dict.fromkeys(COLUMNS, "") | {
+            "experiment": f"TF{number}_cells",
+            "tf": f"TF{number}",
+            "biosample": "cells",
+            "assembly": "hg38_chr22",
+            "format": "narrowPeak",
+            "peaks": f"peaks/{number}.bed",
+            "peaks_checksum": "md5:" + "0" * 32,
+            "tier": "1",
+        }
+        (root / cells["peaks"]).touch()
+        cells |= mistakes.get(number, {})
+        lines.append("\t".join(text for text in cells.values() if text is not None))
+    (root / "config/mine.tsv").write_text("\n".join(lines) + "\n")
+    return {"experiments": "config/mine.tsv", "select": {"tfs": [], "tiers": [1]}}
+
+
+def test_ten_wrong_rows_among_500_are_named_at_once(demo, root):
+    mistakes = {
+        10: {"experiment": "TF10 cells"},
+        50: {"experiment": "TF49_cells"},
+        90: {"assembly": "hg38_chr2"},
+        130: {"format": "narowPeak"},
+        170: {"peaks": "peaks/nothing.bed"},
+        210: {"peaks_checksum": "md5:123"},
+        250: {"tier": None},
+        290: {"format": "deepbind"},
+        330: {"peaks": "s3://bucket/330.bed"},
+        370: {"signal": "signal/370.bw"},
+    }
+    message = problems(merge(demo, sheet_of_500(root, mistakes)), root)
+    lines = [line.split("config/mine.tsv:")[1] for line in message.splitlines()[1:]]
+    assert lines == [
+        "10: experiment: an id has letters A-Z a-z, digits, _ and - only, no spaces or other signs (got 'TF10 cells')",
+        "50: experiment 'TF49_cells' repeats line 49; ids are unique, rename one",
+        "90: assembly: 'hg38_chr2' is not in config/demo_assemblies.tsv, which has hg38_chr22 "
+        "(did you mean 'hg38_chr22'?); correct it, or add the assembly there",
+        "130: format: Input should be 'narrowPeak', 'broadPeak', 'bed' or 'deepbind' (got 'narowPeak') "
+        "(did you mean 'narrowPeak'?)",
+        "170: experiment TF170_cells: peaks: no such file: peaks/nothing.bed; give a path from the working directory "
+        "or a URL, put the file back, or leave the row out with select",
+        "210: peaks_checksum: a checksum is md5: and 32 hex digits, or sha256: and 64 hex digits (got 'md5:123')",
+        "250: 9 cells where the header has 10; separate them by tabs, one tab for each empty cell too",
+        "290: test_sequences: required for format deepbind (format is 'deepbind')",
+        "330: peaks: 's3://bucket/330.bed' cannot be fetched; use http://, https://, ftp:// or a local path",
+        "370: experiment TF370_cells: signal: no such file: signal/370.bw; give a path from the working directory or "
+        "a URL, put the file back, or leave the row out with select",
+    ]
+    assert message.splitlines()[0] == "configuration: 10 problem(s)"
+
+
+def test_all_mistakes_of_one_row_are_named(demo, root):
+    row = {"experiment": "a b", "assembly": "hg19", "format": "gff", "peaks": "peaks/none.bed", "tier": "one"}
+    message = problems(merge(demo, sheet_of_500(root, {7: row})), root)
+    assert message.splitlines()[0] == "configuration: 5 problem(s)"
+    assert message.count("config/mine.tsv:7: ") == 5
+
+
+def test_file_that_has_gone_since_the_run_was_planned_is_no_matter_of_the_other_jobs(demo, root):
+    changed = merge(demo, sheet_of_500(root, {7: {"peaks": "peaks/none.bed"}}))
+    assert len(load_project(changed, root, check_files=False).selected) == 500
+
+
+def test_row_with_a_mistake_is_not_called_unknown_as_well(demo, root):
+    changed = merge(demo, sheet_of_500(root, {7: {"format": "gff"}}))
+    message = problems(merge(changed, {"select": {"experiments": ["TF7_cells"], "tiers": []}}), root)
+    assert message.splitlines()[0] == "configuration: 1 problem(s)"
+    assert "mine.tsv:7: format" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "message"),
+    [
+        (
+            "models",
+            ["cnn_dmeo"],
+            "cnn_dmeo.yaml: no such file; check the name that refers to it (did you mean 'cnn_demo'?)",
+        ),
+        ("split", "fold_7", "(did you mean 'fold_"),
+        ("floor", "kmer3_lf", "(did you mean 'kmer3_lr'?)"),
+        ("select", {"tfs": ["ctcff"]}, "ctcff (did you mean 'CTCF'?)"),
+    ],
+)
+def test_close_name_is_offered(demo, root, key, name, message):
+    assert message in problems(merge(demo, {key: name}), root)

@@ -44,7 +44,7 @@ def test_all_problems_are_listed_with_file_key_and_value():
     assert len(lines) == 3
     assert any(line.startswith("toy.yaml: width:") and "(got '3')" in line for line in lines)
     assert "toy.yaml: name: required key is missing; see config/README.md" in lines
-    assert "toy.yaml: nmae: unknown key; check the spelling against config/README.md" in lines
+    assert "toy.yaml: nmae: unknown key; check the spelling against config/README.md (did you mean 'name'?)" in lines
 
 
 def test_text_is_not_converted_to_a_number():

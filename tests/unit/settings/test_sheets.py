@@ -45,9 +45,9 @@ def test_all_problems_come_together_with_their_lines(write):
     assert "e.tsv:3: experiment 'a' repeats line 2; ids are unique" in message
     assert "e.tsv:4: experiment:" in message
     assert "(got 'b c')" in message
-    assert "e.tsv:5: 3 cells where the header has 6; separate by tabs" in message
+    assert "e.tsv:5: 3 cells where the header has 6; separate them by tabs" in message
     assert "e.tsv:6: format:" in message
-    assert "4 problem(s)" in message
+    assert "5 problem(s)" in message
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,17 @@ def test_all_problems_come_together_with_their_lines(write):
     [
         ("", "empty; it needs a header line"),
         (HEADER, "no rows; add one line per experiment"),
-        (HEADER.replace("peaks", "paeks") + ROW, r"unknown column\(s\) \['paeks'\], missing column\(s\) \['peaks'\]"),
+        (
+            HEADER.replace("peaks", "paeks") + ROW,
+            r"unknown column\(s\): paeks \(did you mean 'peaks'\?\); missing column\(s\): peaks",
+        ),
         (HEADER.replace("\t", ",") + ROW, "separated by tabs"),
         (HEADER.replace("\n", "\tpeaks_checksum\n") + ROW.replace("\n", "\tmd5:123\n"), "peaks_checksum"),
-        (HEADER + ROW.replace("narrowPeak", "deepbind"), "test_sequences is required for format deepbind"),
-        (HEADER.replace("\n", "\ttest_sequences\n") + ROW.replace("\n", "\tb.gz\n"), "test_sequences is not used by"),
+        (HEADER + ROW.replace("narrowPeak", "deepbind"), "test_sequences: required for format deepbind"),
+        (
+            HEADER.replace("\n", "\ttest_sequences\n") + ROW.replace("\n", "\tb.gz\n"),
+            "test_sequences: not used by this format",
+        ),
     ],
 )
 def test_wrong_sheet_is_refused(write, text, message):

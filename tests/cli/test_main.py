@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -49,15 +51,21 @@ def test_input_error_is_one_message_and_status_1(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_terminated_command_removes_its_half_written_file(tmp_path):
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_a_stopped_command_removes_its_half_written_file(tmp_path, signum):
     target = tmp_path / "out.txt"
     target.write_text("old")
     with subprocess.Popen(
-        [sys.executable, "-c", KILLED, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", KILLED, target],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout.readline() == "half\n"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+        process.send_signal(signum)
+        assert process.wait(timeout=20) == 128 + signum
+        assert process.stderr.read() == f"{signum.name}: stopped\n"
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
     assert target.read_text() == "old"
 

@@ -1,6 +1,10 @@
 """pretrain → adapt → finetune → predict, from file to file, as the workflow calls them."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -227,3 +231,121 @@ def test_a_folder_that_is_no_bundle_is_refused(folder):
     assert result.exit_code == 1
     assert "not a complete bundle" in str(result.exception)
     assert not (folder / "scores.parquet").exists()
+
+
+# Signals, as they reach a job on a cluster
+
+SLOW_LM = LANGUAGE_MODEL | {"pretrain": STAGE | {"epochs": 6, "max_tokens": None, "validate_every": 100}}
+SLOW_FINETUNE = MODEL["finetune"] | {"stages": [{"unfrozen": None, "epochs": 150, "learning_rate": 1.0e-2}]}
+SLOW = MODEL | {"pretrained": "none", "adapt": "none", "finetune": SLOW_FINETUNE}
+
+
+def pretrain_command(folder, output):
+    (folder / "slow_lm.yaml").write_text(yaml.safe_dump(SLOW_LM))
+    return [
+        *("pretrain", "--language-model", folder / "slow_lm.yaml", "--corpus", folder / "corpus.h5"),
+        *("--output", output, "--seed", 1, *COMMON),
+    ]
+
+
+def finetune_command(folder, output):
+    (folder / "slow.yaml").write_text(yaml.safe_dump(SLOW))
+    return [
+        *("finetune", "--model", folder / "slow.yaml", "--language-model", folder / "tiny.yaml"),
+        *("--labelled", folder / "labelled.parquet", "--output", output, "--seed", 1, "--seed", 2, *COMMON),
+    ]
+
+
+def interrupt(command, line, signum):
+    """Run a command as a process, send it a signal once its log has a line that starts so, and return its log."""
+    program = [sys.executable, "-c", "from bindgram.cli import main; main()", *map(str, command)]
+    log = []
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
+        for text in process.stderr:
+            log.append(text)
+            if text.startswith(line):
+                process.send_signal(signum)
+        status = process.wait(timeout=60)
+    assert status == (-signum if signum == signal.SIGKILL else 128 + signum), "".join(log)
+    return "".join(log)
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1])
+def test_an_interrupted_pretraining_goes_on_to_the_same_bundle(folder, signum):
+    assert run(*pretrain_command(folder, folder / "whole")).exit_code == 0
+    kept = ("--checkpoints", folder / "checkpoints", "--checkpoint-minutes", 10)
+    command = [*pretrain_command(folder, folder / "lm"), *kept]
+    log = interrupt(command, "pretrain: step 100/", signum)
+    assert f"{signum.name}: training stops" in log
+    assert not (folder / "lm").exists()
+    resumed = run(*command)
+    assert resumed.exit_code == 0, resumed.output
+    assert "pretrain: goes on from its checkpoint after step " in resumed.stderr
+    assert contents(folder / "lm") == contents(folder / "whole")
+    assert not (folder / "checkpoints").exists()
+
+
+def test_a_seed_that_was_finished_comes_back_after_its_bundle_was_removed(folder):
+    assert run(*finetune_command(folder, folder / "whole")).exit_code == 0
+    kept = ("--checkpoints", folder / "checkpoints", "--checkpoint-minutes", 10)
+    command = [*finetune_command(folder, folder / "classifier"), *kept]
+    interrupt(command, "finetune: seed 2, stage 1, epoch 2:", signal.SIGUSR1)
+    shutil.rmtree(folder / "classifier")  # as Snakemake does after a failed job
+    resumed = run(*command)
+    assert resumed.exit_code == 0, resumed.output
+    assert "finetune: seed 2 goes on from its checkpoint" in resumed.stderr
+    assert "finetune: seed 1" not in resumed.stderr
+    assert contents(folder / "classifier") == contents(folder / "whole")
+    assert not (folder / "checkpoints").exists()
+
+
+def test_a_killed_training_goes_on_from_its_last_periodic_checkpoint(folder):
+    assert run(*pretrain_command(folder, folder / "whole")).exit_code == 0
+    command = [*pretrain_command(folder, folder / "lm"), "--checkpoints", folder / "checkpoints"]
+    interrupt([*command, "--checkpoint-minutes", 0.001], "pretrain: step 300/", signal.SIGKILL)
+    resumed = run(*command, "--checkpoint-minutes", 10)
+    assert "goes on from its checkpoint after step " in resumed.stderr
+    assert contents(folder / "lm") == contents(folder / "whole")
+    assert not (folder / "checkpoints").exists()
+
+
+def test_a_seed_that_diverges_is_named(folder):
+    stages = [{"unfrozen": None, "epochs": 1, "learning_rate": 1.0e30}]
+    (folder / "model.yaml").write_text(
+        yaml.safe_dump(SLOW | {"finetune": MODEL["finetune"] | {"stages": stages, "clip_norm": None}})
+    )
+    result = run(
+        *("finetune", "--model", folder / "model.yaml", "--language-model", folder / "tiny.yaml"),
+        *("--labelled", folder / "labelled.parquet", "--output", folder / "classifier", "--seed", 7, *COMMON),
+    )
+    assert str(result.exception).startswith("seed 7: fine-tuning diverged")
+
+
+def test_one_checkpoint_option_without_the_other_is_refused(folder):
+    result = run(*pretrain_command(folder, folder / "lm"), "--checkpoints", folder / "checkpoints")
+    assert "give both or neither" in str(result.exception)
+
+
+def test_a_language_model_that_no_encoder_names_is_refused(folder):
+    own = {"encoder": LANGUAGE_MODEL["encoder"], "vocabulary": LANGUAGE_MODEL["vocabulary"]}
+    (folder / "model.yaml").write_text(yaml.safe_dump(SLOW | own))
+    result = run(
+        *("finetune", "--model", folder / "model.yaml", "--language-model", folder / "tiny.yaml"),
+        *("--labelled", folder / "labelled.parquet", "--output", folder / "classifier", "--seed", 1, *COMMON),
+    )
+    assert f"{folder / 'model.yaml'}: its encoder is its own, 'awd_lstm'; leave out" in str(result.exception)
+
+
+def test_more_groups_than_the_model_has_are_refused(folder):
+    stages = [{"unfrozen": 1, "epochs": 1, "learning_rate": 1.0}, {"unfrozen": 5, "epochs": 1, "learning_rate": 1.0}]
+    (folder / "model.yaml").write_text(yaml.safe_dump(SLOW | {"finetune": MODEL["finetune"] | {"stages": stages}}))
+    result = run(
+        *("finetune", "--model", folder / "model.yaml", "--language-model", folder / "tiny.yaml"),
+        *("--labelled", folder / "labelled.parquet", "--output", folder / "classifier", "--seed", 1, *COMMON),
+    )
+    assert "model.yaml: finetune.stages.1.unfrozen: must be 4 or less" in str(result.exception)
+    assert "(got 5)" in str(result.exception)

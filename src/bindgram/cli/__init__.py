@@ -1,8 +1,10 @@
 """The ``bindgram`` command: one file per subcommand, torch imported inside the command bodies only."""
 
 import errno
+import os
 import signal
 import sys
+from types import FrameType
 
 import click
 
@@ -53,9 +55,16 @@ for command in COMMANDS:
     cli.add_command(command)
 
 
+def _stop(signum: int, frame: FrameType | None) -> None:
+    """Exit with 128 + signal, in order, so that half-written files are removed."""
+    os.write(2, f"{signal.Signals(signum).name}: stopped\n".encode())  # print may be what was interrupted
+    sys.exit(128 + signum)
+
+
 def main() -> None:
     """Entry point: print an `InputError` as one message with exit status 1; anything else is a bug and a traceback."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that half-written files are removed
+    for signum in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(signum, _stop)
     try:
         cli(standalone_mode=True)
     except InputError as error:

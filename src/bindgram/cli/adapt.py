@@ -48,8 +48,13 @@ def adapt(
     from bindgram.data.examples import read_examples
     from bindgram.models.bundle import load_bundle, save_bundle
     from bindgram.settings import load_language_model
+    from bindgram.training.checkpoints import Checkpoints
     from bindgram.training.stages import adapt as train
 
-    settings = load_language_model(language_model)
-    tables = [read_examples(path) for path in positives]
-    save_bundle(output, train(settings, load_bundle(base), tables, device=chosen, seed=seed, revision=revision))
+    with Checkpoints(checkpoints, checkpoint_minutes) as kept:
+        settings = load_language_model(language_model)
+        tables = [read_examples(path) for path in positives]
+        start = load_bundle(base)
+        bundle = train(settings, start, tables, device=chosen, seed=seed, revision=revision, checkpoints=kept)
+        save_bundle(output, bundle)
+        kept.clear()

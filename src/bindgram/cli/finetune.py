@@ -55,14 +55,22 @@ def finetune(
     from bindgram.errors import InputError
     from bindgram.models.bundle import load_bundle, save_bundle
     from bindgram.settings import load_language_model, load_model
+    from bindgram.training.checkpoints import Checkpoints
     from bindgram.training.stages import finetune as train
 
     if len(set(seeds)) < len(seeds):
         raise InputError(f"--seed {' '.join(map(str, seeds))}: a seed is given twice; seeds are unique")
-    settings = load_model(model)
-    lm_settings = load_language_model(language_model) if language_model else None
-    start = load_bundle(pretrained) if pretrained else None
-    table = read_examples(labelled)
-    for seed in seeds:
-        bundle = train(settings, lm_settings, start, table, device=chosen, seed=seed, revision=revision)
-        save_bundle(output / f"s{seed}", bundle)
+    with Checkpoints(checkpoints, checkpoint_minutes) as kept:
+        settings = load_model(model)
+        lm_settings = load_language_model(language_model) if language_model else None
+        start = load_bundle(pretrained) if pretrained else None
+        table = read_examples(labelled)
+        common = {"device": chosen, "revision": revision, "checkpoints": kept, "where": str(model)}
+        for seed in seeds:
+            kept.check()
+            try:
+                bundle = train(settings, lm_settings, start, table, seed=seed, **common)
+            except InputError as error:
+                raise InputError(f"seed {seed}: {error}") from None
+            save_bundle(output / f"s{seed}", bundle)
+        kept.clear()

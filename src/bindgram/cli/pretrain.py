@@ -43,7 +43,12 @@ def pretrain(
     from bindgram.data.corpus import Corpus
     from bindgram.models.bundle import save_bundle
     from bindgram.settings import load_language_model
+    from bindgram.training.checkpoints import Checkpoints
     from bindgram.training.stages import pretrain as train
 
-    settings = load_language_model(language_model)
-    save_bundle(output, train(settings, Corpus.open(corpus), device=chosen, seed=seed, revision=revision))
+    with Checkpoints(checkpoints, checkpoint_minutes) as kept:
+        settings = load_language_model(language_model)
+        opened = Corpus.open(corpus)
+        bundle = train(settings, opened, device=chosen, seed=seed, revision=revision, checkpoints=kept)
+        save_bundle(output, bundle)
+        kept.clear()

@@ -5,24 +5,39 @@ References
 Howard, Ruder (2018), Universal Language Model Fine-tuning for Text Classification, https://arxiv.org/abs/1801.06146
 """
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from lightning.fabric import Fabric
 from sklearn.metrics import roc_auc_score
 
 from bindgram.errors import InputError
 from bindgram.models.classifier import Classifier
 from bindgram.models.losses import masked_binary_cross_entropy
 from bindgram.settings.models import FinetuneStage, UnfreezeStage
-from bindgram.training.device import announce, seeded
+from bindgram.training.checkpoints import Checkpoint, Interrupted
+from bindgram.training.device import describe_device, seeded
+from bindgram.training.learner import Learner
 from bindgram.training.loaders import LabelledSequences
 from bindgram.training.optimizers import discriminative_rates, freeze_below, make_optimizer, make_schedule
+from bindgram.training.progress import Progress, announce
 from bindgram.training.scoring import score_strands
+
+# What of `_Run` a checkpoint holds as it is.
+FIELDS = (
+    "stage",
+    "stage_epoch",
+    "epoch",
+    "step",
+    "running",
+    "best",
+    "best_auroc",
+    "best_loss",
+    "best_epoch",
+    "rows",
+)
 
 
 @dataclass(frozen=True)
@@ -42,19 +57,22 @@ def train_classifier(
     *,
     device: torch.device,
     seed: int,
+    checkpoint: Checkpoint,
 ) -> TrainedClassifier:
     """Fine-tune a classifier; keep the weights of the best validation AUROC (strands averaged).
 
     A stage ends early after `patience` epochs without a better AUROC; the next stage goes on from the weights it has.
+    An interrupted training goes on from `checkpoint`, with the same weights as one that was not interrupted.
 
     Raises
     ------
-    InputError : training diverged.
+    InputError : training diverged, a stage unfreezes more groups than there are, or the device cannot calculate in
+        this precision.
+    Interrupted : a signal came; the state is in the checkpoint.
     """
-    with seeded(seed):
-        run = _Run(model, settings, train, valid, device, seed)
-        for number, stage in enumerate(settings.stages):
-            run.train_stage(number, stage)
+    with seeded(seed, device):
+        run = _Run(model, settings, train, valid, device, seed, checkpoint)
+        run.train_stages()
     return TrainedClassifier(run.best, pd.DataFrame(run.rows), run.metrics())
 
 
@@ -69,85 +87,119 @@ class _Run:
         valid: LabelledSequences,
         device: torch.device,
         seed: int,
+        checkpoint: Checkpoint,
     ) -> None:
-        self.settings, self.train, self.valid, self.seed = settings, train, valid, seed
-        self.fabric = Fabric(accelerator=device.type, devices=1, precision=settings.precision)
-        self.bare = model
-        self.model = self.fabric.setup_module(model)
+        self.settings, self.train, self.valid, self.seed, self.checkpoint = settings, train, valid, seed, checkpoint
+        self.model, self.device = model, device
+        self.learner = Learner(model, device, settings.precision, settings.clip_norm)
+        self.stage, self.stage_epoch, self.epoch, self.step = 0, 0, 0, 0  # done: stages, epochs of this, all, steps
+        self.running = 0.0  # sum of the losses of this epoch's examples
         self.best: dict[str, torch.Tensor] = {}
         self.best_auroc, self.best_loss, self.best_epoch = -1.0, float("inf"), 0
-        self.epoch = 0
         self.rows: list[dict[str, Any]] = []
+        self.progress = Progress("finetune", min(settings.batch_size, len(train)) * train.n_tokens)
 
-    def train_stage(self, number: int, stage: UnfreezeStage) -> None:
-        """Train the last `unfrozen` groups for up to `epochs` epochs."""
-        groups = freeze_below(self.bare.parameter_groups(), stage.unfrozen)
+    def train_stages(self) -> None:
+        """Run all stages that are left."""
+        announce(
+            f"finetune: seed {self.seed}, {len(self.train)} examples of {self.train.n_tokens} tokens on "
+            f"{describe_device(self.device)}, precision {self.learner.describe_precision()}"
+        )
+        self.checkpoint.hold_signals()
+        saved = self.checkpoint.take_state()
+        try:
+            with self.progress:
+                for number in range(saved["stage"] if saved else 0, len(self.settings.stages)):
+                    stage = self._begin_stage(number)
+                    if saved:
+                        self._restore(saved)
+                        saved = None
+                    while self.stage_epoch < stage.epochs and not self._waited_enough():
+                        self._train_epoch()
+                        self._validate()
+        except Interrupted as interrupted:
+            self.checkpoint.save_and_stop(self._state(), interrupted)
+
+    def _begin_stage(self, number: int) -> UnfreezeStage:
+        """Let the last `unfrozen` groups learn, with an optimizer and a schedule of their own."""
+        stage = self.settings.stages[number]
+        groups = freeze_below(self.model.parameter_groups(), stage.unfrozen)
         rates = discriminative_rates(stage.learning_rate, self.settings.layer_decay, len(groups))
         optimizer = make_optimizer("adamw", groups, rates, self.settings.weight_decay)
         steps = len(range(0, len(self.train), self.settings.batch_size)) * stage.epochs
-        schedule = make_schedule(self.settings.schedule, optimizer, steps, self.settings.warmup)
-        optimizer = self.fabric.setup_optimizers(optimizer)
-        for epoch_of_stage in range(stage.epochs):
-            started = time.monotonic()
-            loss = self._train_epoch(optimizer, schedule)
-            self._validate(number, loss, optimizer.param_groups[-1]["lr"], time.monotonic() - started)
-            waited = self.epoch - self.best_epoch
-            if self.settings.patience is not None and min(waited, epoch_of_stage + 1) >= self.settings.patience:
-                break
+        self.learner.optimizer = optimizer
+        self.learner.schedule = make_schedule(self.settings.schedule, optimizer, steps, self.settings.warmup)
+        self.stage, self.stage_epoch = number, 0
+        return stage
 
-    def _train_epoch(self, optimizer: Any, schedule: Any) -> float:
-        self.model.train()
-        total = 0.0
+    def _waited_enough(self) -> bool:
+        waited = min(self.epoch - self.best_epoch, self.stage_epoch)
+        return self.settings.patience is not None and waited >= self.settings.patience
+
+    def _train_epoch(self) -> None:
+        """Run the steps that are left of an epoch."""
         batches = self.train.epoch(
             self.seed,
             self.epoch,
             self.settings.batch_size,
-            self.fabric.device,
+            self.device,
             reverse_complement=self.settings.reverse_complement,
+            first=self.step,
         )
+        self.model.train()
         for batch in batches:
-            loss = masked_binary_cross_entropy(self.model(batch), batch.targets["label"], batch.masks["label"])
-            optimizer.zero_grad()
-            self.fabric.backward(loss)
-            if self.settings.clip_norm is not None:
-                # Not finite: a loss scaler skips the step; without one, the next validation says what happened.
-                self.fabric.clip_gradients(
-                    self.model, optimizer, max_norm=self.settings.clip_norm, error_if_nonfinite=False
-                )
-            optimizer.step()
-            schedule.step()
-            total += loss.item() * len(batch.targets["label"])
-        self.epoch += 1
-        return total / len(self.train)
+            labels = batch.targets["label"]
+            with self.learner.autocast():
+                logits = self.model(batch)
+            loss = masked_binary_cross_entropy(logits, labels, batch.masks["label"])
+            self.learner.update(loss)
+            self.running += loss.item() * len(labels)
+            self.step += 1
+            where = f"stage {self.stage + 1}, epoch {self.epoch + 1}, step {self.step}"
+            self.progress.step(len(labels) * self.train.n_tokens, f"{where}: loss {loss.item():.4f}")
+            self.checkpoint.check()
+            self.checkpoint.save_if_due(self._state)
 
-    def _validate(self, stage: int, train_loss: float, rate: float, seconds: float) -> None:
-        scores = score_strands(self.model, self.valid, self.fabric.device).mean(axis=0)
+    def _validate(self) -> None:
+        """Score the weights and end the epoch. Nothing is changed if a signal comes meanwhile."""
+        train_loss, labels = self.running / len(self.train), self.valid.labels
+        with self.progress.paused(), self.learner.autocast():
+            scores = score_strands(self.model, self.valid, self.device, self.checkpoint.check).mean(axis=0)
+        self.stage_epoch, self.epoch, self.step, self.running = self.stage_epoch + 1, self.epoch + 1, 0, 0.0
         if not np.isfinite(scores).all():
             raise InputError(
                 f"fine-tuning diverged: scores are not finite after epoch {self.epoch} (train loss {train_loss:g}); "
-                f"lower learning_rate of stage {stage + 1} in the model file, or set clip_norm"
+                f"lower learning_rate of stage {self.stage + 1} in the model file, or set clip_norm"
             )
-        labels = self.valid.labels
         loss = float(np.mean(np.logaddexp(0, np.where(labels == 1, -scores, scores))))
         auroc = float(roc_auc_score(labels, scores))
         if (auroc, -loss) > (self.best_auroc, -self.best_loss):
             self.best_auroc, self.best_loss, self.best_epoch = auroc, loss, self.epoch
-            self.best = {name: value.detach().cpu().clone() for name, value in self.bare.state_dict().items()}
+            self.best = self.learner.weights()
         self.rows.append(
             {
-                "stage": stage + 1,
+                "stage": self.stage + 1,
                 "epoch": self.epoch,
-                "learning_rate": rate,
+                "learning_rate": self.learner.optimizer.param_groups[-1]["lr"],
                 "train_loss": train_loss,
                 "valid_loss": loss,
                 "valid_auroc": auroc,
             }
         )
         announce(
-            f"finetune: stage {stage + 1}, epoch {self.epoch}: train loss {train_loss:.4f}, valid loss {loss:.4f}, "
-            f"valid AUROC {auroc:.4f}, {len(self.train) / seconds:,.0f} sequences/s on {self.fabric.device}, "
-            f"precision {self.settings.precision}"
+            f"finetune: seed {self.seed}, stage {self.stage + 1}, epoch {self.epoch}: train loss {train_loss:.4f}, "
+            f"valid loss {loss:.4f}, valid AUROC {auroc:.4f}, {self.progress.rate:,.0f} tokens/s"
         )
+
+    def _state(self) -> dict[str, Any]:
+        return {"learner": self.learner.state(), **{name: getattr(self, name) for name in FIELDS}}
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        self.learner.restore(saved["learner"])
+        for name in FIELDS:
+            setattr(self, name, saved[name])
+        where = f"stage {self.stage + 1}, epoch {self.epoch + 1}, step {self.step + 1}"
+        announce(f"finetune: seed {self.seed} goes on from its checkpoint at {where}")
 
     def metrics(self) -> dict[str, Any]:
         """Best validation scores and where they were reached."""
@@ -156,5 +208,5 @@ class _Run:
             "valid_loss": round(self.best_loss, 6),
             "best_epoch": self.best_epoch,
             "n_epochs": self.epoch,
-            "n_parameters": sum(parameter.numel() for parameter in self.bare.parameters()),
+            "n_parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }

@@ -79,6 +79,12 @@ class LabelledSequences:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of one sequence: its k-mers, or its bases where the encoder reads those."""
+        width = self.codes.shape[1]
+        return width if self.vocabulary is None else self.vocabulary.n_tokens(width)
+
     def batch(self, rows: np.ndarray, reverse: np.ndarray, device: torch.device) -> Batch:
         """Make a batch of `rows`, those where `reverse` is True as their reverse complement."""
         codes = self.codes[rows]
@@ -91,9 +97,16 @@ class LabelledSequences:
         return Batch(tokens=tokens, targets=targets, masks=masks)
 
     def epoch(
-        self, seed: int, epoch: int, batch_size: int, device: torch.device, *, reverse_complement: bool
+        self,
+        seed: int,
+        epoch: int,
+        batch_size: int,
+        device: torch.device,
+        *,
+        reverse_complement: bool,
+        first: int = 0,
     ) -> Iterator[Batch]:
-        """One pass in random order, each example on a random strand if `reverse_complement`.
+        """One pass in random order, from its batch `first` on; each example on a random strand if `reverse_complement`.
 
         A last batch of a single example joins the one before it, since batch normalisation needs two.
         """
@@ -103,5 +116,5 @@ class LabelledSequences:
         borders = list(range(0, len(self), batch_size))
         if len(self) - borders[-1] == 1 and len(borders) > 1:
             borders.pop()
-        for start, end in zip(borders, [*borders[1:], len(self)], strict=True):
+        for start, end in list(zip(borders, [*borders[1:], len(self)], strict=True))[first:]:
             yield self.batch(order[start:end], flips[start:end], device)

@@ -1,11 +1,10 @@
 """Language modelling: pretraining on a genome corpus and adaptation to the positives of an experiment.
 
-A plain loop on Lightning Fabric, because recurrent state is carried from step to step (truncated backpropagation
-through time), which Lightning's Trainer does not do. Losses are given in nats per base, beside those of an order-3
-Markov model fitted on the same training tokens and scored on the same validation tokens.
+Recurrent state is carried from step to step (truncated backpropagation through time). Losses are given in nats per
+base, beside those of an order-3 Markov model fitted on the same training tokens and scored on the same validation
+tokens.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from lightning.fabric import Fabric
 
 from bindgram.data.markov import fit_markov, markov_nats_per_base
 from bindgram.errors import InputError
@@ -22,13 +20,16 @@ from bindgram.models.classifier import build_encoder
 from bindgram.models.losses import masked_cross_entropy
 from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.models import LanguageModelFile, LmStage
-from bindgram.training.device import announce, seeded
+from bindgram.training.checkpoints import Checkpoint, Interrupted
+from bindgram.training.device import describe_device, seeded
+from bindgram.training.learner import Learner
 from bindgram.training.loaders import Lanes, spread_lanes, target_mask
 from bindgram.training.optimizers import NonMonotoneTrigger, averaged_weights, make_optimizer, make_schedule
+from bindgram.training.progress import Progress, announce
 
 MARKOV_ORDER = 3
-PROGRESS_SECONDS = 15
 N_VALID_LANES = 32
+FIELDS = ("step", "validated", "running", "markov", "best", "best_nats", "rows")  # of `_Run`, kept as they are
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def train_language_model(
     *,
     device: torch.device,
     seed: int,
+    checkpoint: Checkpoint,
     start: Mapping[str, torch.Tensor] | None = None,
 ) -> TrainedLanguageModel:
     """Train a language model for one stage.
@@ -57,7 +59,8 @@ def train_language_model(
     settings : vocabulary, encoder, and the stage's own section.
     stage_name : ``pretrain`` or ``adapt``.
     train_tokens, valid_tokens : (tokens,) streams of any unsigned type.
-    start : weights to start from; None = random.
+    checkpoint : what an interrupted training goes on from, with the same weights as one that was not.
+    start : weights to start from, which are validated first and kept if nothing beats them; None = random.
 
     Returns
     -------
@@ -65,22 +68,21 @@ def train_language_model(
 
     Raises
     ------
-    InputError : training diverged.
+    InputError : training diverged, or the device cannot calculate in this precision.
+    Interrupted : a signal came; the state is in the checkpoint.
     """
     stage = settings.pretrain if stage_name == "pretrain" else settings.adapt
     assert stage is not None
     vocabulary = Vocabulary(settings.vocabulary.k, settings.vocabulary.stride)
-    markov = fit_markov(train_tokens, vocabulary, MARKOV_ORDER)
     valid = spread_lanes(valid_tokens, N_VALID_LANES, stage.max_valid_tokens)
-    with seeded(seed):
+    with seeded(seed, device):
         encoder = build_encoder(settings.encoder, settings.vocabulary, stage.dropout)
         assert isinstance(encoder, AwdLstm)
         model = LanguageModel(encoder, stage.dropout.output)
         if start is not None:
             model.load_state_dict(dict(start), strict=True)
         lanes = Lanes(train_tokens, vocabulary, stage.batch_size, stage.bptt, stage.reverse_complement)
-        run = _Run(model, stage, stage_name, lanes, valid, vocabulary, device)
-        run.markov = markov_nats_per_base(markov, valid, vocabulary)
+        run = _Run(model, stage, stage_name, lanes, valid, device, checkpoint, scores_start=start is not None)
         run.train()
     return TrainedLanguageModel(run.best, pd.DataFrame(run.rows), run.metrics())
 
@@ -95,25 +97,30 @@ class _Run:
         name: str,
         lanes: Lanes,
         valid: np.ndarray,
-        vocabulary: Vocabulary,
         device: torch.device,
+        checkpoint: Checkpoint,
+        *,
+        scores_start: bool,
     ) -> None:
-        self.stage, self.name, self.lanes, self.valid, self.vocabulary = stage, name, lanes, valid, vocabulary
-        self.fabric = Fabric(accelerator=device.type, devices=1, precision=stage.precision)
-        rate = stage.optimizer.learning_rate
-        optimizer = make_optimizer(
-            stage.optimizer.name, [list(model.parameters())], [rate], stage.optimizer.weight_decay
+        self.scores_start = scores_start
+        self.stage, self.name, self.lanes, self.valid, self.checkpoint = stage, name, lanes, valid, checkpoint
+        self.model, self.device, self.vocabulary = model, device, lanes.vocabulary
+        self.learner = Learner(model, device, stage.precision, stage.optimizer.clip_norm)
+        wanted = stage.optimizer
+        self.learner.optimizer = make_optimizer(
+            wanted.name, [list(model.parameters())], [wanted.learning_rate], wanted.weight_decay
         )
-        self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.n_steps = self._count_steps()
-        self.schedule = make_schedule(stage.optimizer.schedule, optimizer, self.n_steps, stage.optimizer.warmup)
-        self.trigger = NonMonotoneTrigger(stage.optimizer.nonmonotone_checks)
-        self.markov = float("nan")
+        self.learner.schedule = make_schedule(wanted.schedule, self.learner.optimizer, self.n_steps, wanted.warmup)
+        self.trigger = NonMonotoneTrigger(wanted.nonmonotone_checks)
+        self.step, self.validated = 0, 0  # steps done, and those done at the last validation
+        self.recurrent: State = []
+        self.running = 0.0  # sum of the losses since the last validation
+        self.markov: float | None = None
         self.best: dict[str, torch.Tensor] = {}
         self.best_nats = float("inf")
         self.rows: list[dict[str, Any]] = []
-        self.started = time.monotonic()
-        self.announced = self.started
+        self.progress = Progress(name, stage.batch_size * stage.bptt)
 
     def _count_steps(self) -> int:
         steps = self.lanes.n_steps * self.stage.epochs
@@ -122,68 +129,81 @@ class _Run:
         return steps
 
     def train(self) -> None:
-        """Run all steps, validating every `validate_every` steps and at the end."""
+        """Run all steps that are left, validating every `validate_every` steps and at the end."""
+        tokens = self.stage.batch_size * self.stage.bptt
         announce(
             f"{self.name}: {self.n_steps} steps of {self.stage.batch_size} x {self.stage.bptt} tokens on "
-            f"{self.fabric.device}, precision {self.stage.precision}; order-{MARKOV_ORDER} Markov model: "
-            f"{self.markov:.4f} nats per base on the validation regions"
+            f"{describe_device(self.device)}, precision {self.learner.describe_precision()}"
         )
-        state: State = self.model.encoder.initial_state(self.stage.batch_size)
-        running, n_running = 0.0, 0
-        for step in range(self.n_steps):
-            position = step % self.lanes.n_steps
-            if position == 0:
-                state = self.model.encoder.initial_state(self.stage.batch_size)
-            loss, state = self._step(position, state)
-            running, n_running = running + loss, n_running + 1
-            self._progress(step, running / n_running)
-            if (step + 1) % self.stage.validate_every == 0 or step + 1 == self.n_steps:
-                self._validate(step + 1, running / n_running)
-                running, n_running = 0.0, 0
-        if not self.best:
-            if self.rows and target_mask(self.valid[:, :-1], self.valid[:, 1:]).any():
-                raise InputError(
-                    f"{self.name} diverged: no validation loss is finite; lower optimizer.learning_rate of this stage "
-                    "in the language-model file, or set optimizer.clip_norm"
-                )
-            self._keep()
+        self.checkpoint.hold_signals()
+        try:
+            if saved := self.checkpoint.take_state():
+                self._restore(saved)
+            self._validate_if_due()
+            with self.progress:
+                while self.step < self.n_steps:
+                    self._train_step()
+                    mean = self.running / (self.step - self.validated)
+                    text = f"step {self.step}/{self.n_steps}, {mean:.4f} nats per base"
+                    self.progress.step(tokens, text, (self.n_steps - self.step) * tokens)
+                    self.checkpoint.check()
+                    self.checkpoint.save_if_due(self._state)
+                    self._validate_if_due()
+        except Interrupted as interrupted:
+            self.checkpoint.save_and_stop(self._state(), interrupted)
+        self._keep_something()
 
-    def _step(self, position: int, state: State) -> tuple[float, State]:
-        inputs, targets = (part.to(self.fabric.device) for part in self.lanes.step(position))
+    def _train_step(self) -> None:
+        position = self.step % self.lanes.n_steps
+        if position == 0:
+            self.recurrent = self.model.encoder.initial_state(self.stage.batch_size)
+        inputs, targets = (part.to(self.device) for part in self.lanes.step(position))
         self.model.train()
-        logits, state = self.model(inputs, state)
+        with self.learner.autocast():
+            logits, state = self.model(inputs, self.recurrent)
         loss = masked_cross_entropy(logits, targets.T, target_mask(inputs, targets).T)
-        self.optimizer.zero_grad()
-        self.fabric.backward(loss)
-        if self.stage.optimizer.clip_norm is not None:
-            # Not finite: a loss scaler skips the step; without one, the next validation says what happened.
-            self.fabric.clip_gradients(
-                self.model, self.optimizer, max_norm=self.stage.optimizer.clip_norm, error_if_nonfinite=False
-            )
-        self.optimizer.step()
-        self.schedule.step()
-        return loss.item() / self.vocabulary.stride, [(h.detach(), c.detach()) for h, c in state]
+        self.learner.update(loss)
+        self.recurrent = [(hidden.detach().float(), cell.detach().float()) for hidden, cell in state]
+        self.running += loss.item() / self.vocabulary.stride
+        self.step += 1
 
-    def _validate(self, step: int, train_nats: float) -> None:
-        with averaged_weights(self.optimizer, self.trigger):
+    def _validate_if_due(self) -> None:
+        if self.step:
+            regular = self.step % self.stage.validate_every == 0 or self.step == self.n_steps
+            due = regular and self.step > self.validated
+        else:
+            due = self.scores_start and not self.rows
+        if due:
+            self._validate()
+
+    def _validate(self) -> None:
+        """Score the weights. Nothing is changed if a signal comes meanwhile."""
+        optimizer, n_steps = self.learner.optimizer, self.step - self.validated
+        with self.progress.paused(), averaged_weights(optimizer, self.trigger):
+            if self.markov is None:
+                fitted = fit_markov(self.lanes.tokens, self.vocabulary, MARKOV_ORDER)
+                self.markov = markov_nats_per_base(fitted, self.valid, self.vocabulary)
             nats = self._valid_nats()
             if nats < self.best_nats:
-                self.best_nats = nats
-                self._keep()
-        self.trigger.update(nats, self.optimizer)
+                self.best_nats, self.best = nats, self.learner.weights()
+        if self.step:
+            self.trigger.update(nats, optimizer)
+        train_nats = self.running / n_steps if n_steps else float("nan")
         self.rows.append(
             {
                 "stage": self.name,
-                "tokens": step * self.stage.batch_size * self.stage.bptt,
-                "learning_rate": self.optimizer.param_groups[0]["lr"],
+                "tokens": self.step * self.stage.batch_size * self.stage.bptt,
+                "learning_rate": optimizer.param_groups[0]["lr"],
                 "train_nats_per_base": train_nats,
                 "valid_nats_per_base": nats,
                 "markov3_nats_per_base": self.markov,
             }
         )
+        self.running, self.validated = 0.0, self.step
+        trained = f"train {train_nats:.4f}, {self.progress.rate:,.0f} tokens/s" if n_steps else "before training"
         announce(
-            f"{self.name}: step {step}/{self.n_steps}: train {train_nats:.4f}, valid {nats:.4f} nats per base"
-            f" (Markov {self.markov:.4f})"
+            f"{self.name}: step {self.step}/{self.n_steps}: valid {nats:.4f} nats per base (Markov {self.markov:.4f}), "
+            f"{trained}"
         )
 
     @torch.no_grad()
@@ -192,37 +212,52 @@ class _Run:
         state = self.model.encoder.initial_state(len(self.valid))
         total, n_targets = 0.0, 0
         for start in range(0, self.valid.shape[1] - 1, self.stage.bptt):
+            self.checkpoint.check()
             part = torch.from_numpy(self.valid[:, start : start + self.stage.bptt + 1].astype(np.int64))
-            inputs, targets = (side.to(self.fabric.device) for side in (part[:, :-1], part[:, 1:]))
-            logits, state = self.model(inputs, state)
+            inputs, targets = (side.to(self.device) for side in (part[:, :-1], part[:, 1:]))
+            with self.learner.autocast():
+                logits, state = self.model(inputs, state)
+            state = [(hidden.float(), cell.float()) for hidden, cell in state]
             mask = target_mask(inputs, targets)
             n_known = int(mask.sum())
             total += masked_cross_entropy(logits, targets.T, mask.T).item() * n_known
             n_targets += n_known
         return total / max(n_targets, 1) / self.vocabulary.stride if n_targets else float("nan")
 
-    def _keep(self) -> None:
-        self.best = {name: value.detach().cpu().clone() for name, value in self.model.module.state_dict().items()}
+    def _keep_something(self) -> None:
+        """Refuse a diverged training; where nothing could be validated, keep the weights of the end."""
+        trained = [row["valid_nats_per_base"] for row in self.rows if row["tokens"]]
+        if target_mask(self.valid[:, :-1], self.valid[:, 1:]).any() and not np.isfinite(trained).any():
+            raise InputError(
+                f"{self.name} diverged: no validation loss is finite; lower optimizer.learning_rate of this stage in "
+                "the language-model file, or set optimizer.clip_norm"
+            )
+        if not self.best:
+            self.best = self.learner.weights()
 
-    def _progress(self, step: int, train_nats: float) -> None:
-        now = time.monotonic()
-        if now - self.announced < PROGRESS_SECONDS and step != 4:
-            return
-        self.announced = now
-        rate = (step + 1) / (now - self.started)
-        tokens = rate * self.stage.batch_size * self.stage.bptt
-        announce(
-            f"{self.name}: step {step + 1}/{self.n_steps}, {train_nats:.4f} nats per base, {tokens:,.0f} tokens/s, "
-            f"{(self.n_steps - step - 1) / rate:.0f} s left"
-        )
+    def _state(self) -> dict[str, Any]:
+        return {
+            "learner": self.learner.state(),
+            "recurrent": [(hidden.clone(), cell.clone()) for hidden, cell in self.recurrent],
+            "trigger": vars(self.trigger),
+            **{name: getattr(self, name) for name in FIELDS},
+        }
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        self.learner.restore(saved["learner"])
+        self.recurrent = [(hidden.to(self.device), cell.to(self.device)) for hidden, cell in saved["recurrent"]]
+        vars(self.trigger).update(saved["trigger"])
+        for name in FIELDS:
+            setattr(self, name, saved[name])
+        announce(f"{self.name}: goes on from its checkpoint after step {self.step}/{self.n_steps}")
 
     def metrics(self) -> dict[str, Any]:
         """Best validation loss beside the Markov model's, and how much was read."""
-        found = np.isfinite(self.best_nats)
+        found, markov = np.isfinite(self.best_nats), float("nan") if self.markov is None else self.markov
         return {
             "valid_nats_per_base": round(self.best_nats, 6) if found else None,
-            "markov3_nats_per_base": round(self.markov, 6) if np.isfinite(self.markov) else None,
-            "beats_markov3": bool(found and self.best_nats < self.markov),
+            "markov3_nats_per_base": round(markov, 6) if np.isfinite(markov) else None,
+            "beats_markov3": bool(found and self.best_nats < markov),
             "train_tokens": self.n_steps * self.stage.batch_size * self.stage.bptt,
             "averaged": self.trigger.triggered,
         }

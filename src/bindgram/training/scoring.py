@@ -1,6 +1,6 @@
 """Scores of a classifier on both strands: the part of training that prediction needs, without the training loop."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,18 @@ EVAL_BATCH = 512
 
 
 @torch.no_grad()
-def score_strands(model: torch.nn.Module, data: LabelledSequences, device: torch.device) -> np.ndarray:
-    """Logits of every sequence on the forward and on the reverse strand: (2, examples) float64."""
+def score_strands(
+    model: torch.nn.Module, data: LabelledSequences, device: torch.device, between: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """Logits of every sequence on the forward and on the reverse strand: (2, examples) float64.
+
+    `between` is called before every batch; what it raises ends the scoring.
+    """
     model.eval()
     scores = np.empty((2, len(data)))
     for strand in range(2):
         for start in range(0, len(data), EVAL_BATCH):
+            between()
             rows = np.arange(start, min(start + EVAL_BATCH, len(data)))
             batch = data.batch(rows, np.full(len(rows), strand == 1), device)
             scores[strand, rows] = model(batch).float().cpu().numpy()

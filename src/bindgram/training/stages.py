@@ -3,7 +3,8 @@
 An experiment that cannot be modelled (its tables say ``skipped``) yields a skipped bundle, never an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,13 +26,22 @@ from bindgram.settings.models import (
     SameAs,
     VocabularySettings,
 )
+from bindgram.training.checkpoints import Checkpoints
 from bindgram.training.finetune import train_classifier
 from bindgram.training.loaders import Lanes
 from bindgram.training.pretrain import train_language_model
 from bindgram.training.scoring import labelled_sequences
 
 
-def pretrain(settings: LanguageModelFile, corpus: Corpus, *, device: torch.device, seed: int, revision: int) -> Bundle:
+def pretrain(
+    settings: LanguageModelFile,
+    corpus: Corpus,
+    *,
+    device: torch.device,
+    seed: int,
+    revision: int,
+    checkpoints: Checkpoints,
+) -> Bundle:
     """Train a language model from random weights on the train regions of a corpus.
 
     Raises
@@ -44,12 +54,10 @@ def pretrain(settings: LanguageModelFile, corpus: Corpus, *, device: torch.devic
         raise InputError(f"corpus: tokenized with {corpus.vocabulary}, the language model wants {vocabulary}")
     if short := _too_short(stage, "pretrain", corpus.tokens("train"), vocabulary):
         raise InputError(f"corpus: {short}")
-    trained = train_language_model(
-        settings, "pretrain", corpus.tokens("train"), corpus.tokens("valid"), device=device, seed=seed
-    )
     used = settings.model_dump(include={"vocabulary", "encoder", "pretrain"})
     provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed)
-    return Bundle("language_model", used, vocabulary.to_json(), trained.state, trained.log, provenance, trained.metrics)
+    streams = {split: corpus.tokens(split) for split in ("train", "valid")}
+    return _language_model(settings, "pretrain", streams, used, provenance, device, checkpoints)
 
 
 def adapt(
@@ -60,11 +68,12 @@ def adapt(
     device: torch.device,
     seed: int,
     revision: int,
+    checkpoints: Checkpoints,
 ) -> Bundle:
     """Continue a language model on the positives of one experiment, or of several pooled.
 
-    Only training positives are learnt from; validation positives choose the best weights. The bundle is skipped where
-    the positives are too few for one step.
+    Only training positives are learnt from; validation positives choose the best weights, those of the base among
+    them. The bundle is skipped where the positives are too few for one step.
 
     Raises
     ------
@@ -92,10 +101,37 @@ def adapt(
     }
     if short := _too_short(settings.adapt, "adapt", streams["train"], vocabulary):
         return skipped_bundle("language_model", f"positives of the training split: {short}", used, provenance)
+    return _language_model(settings, "adapt", streams, used, provenance, device, checkpoints, start=base.state)
+
+
+def _language_model(
+    settings: LanguageModelFile,
+    stage: str,
+    streams: Mapping[str, np.ndarray],
+    used: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    device: torch.device,
+    checkpoints: Checkpoints,
+    start: Mapping[str, torch.Tensor] | None = None,
+) -> Bundle:
+    """Train one stage of a language model, or take its result from the checkpoint of an interrupted command."""
+    checkpoint = checkpoints.of(provenance, device)
+    if done := checkpoint.result:
+        return done
     trained = train_language_model(
-        settings, "adapt", streams["train"], streams["valid"], device=device, seed=seed, start=base.state
+        settings,
+        stage,
+        streams["train"],
+        streams["valid"],
+        device=device,
+        seed=provenance["seed"],
+        checkpoint=checkpoint,
+        start=start,
     )
-    return Bundle("language_model", used, vocabulary.to_json(), trained.state, trained.log, provenance, trained.metrics)
+    vocabulary = _vocabulary(settings.vocabulary).to_json()
+    return checkpoint.finish(
+        Bundle("language_model", used, vocabulary, trained.state, trained.log, provenance, trained.metrics)
+    )
 
 
 def finetune(
@@ -107,14 +143,18 @@ def finetune(
     device: torch.device,
     seed: int,
     revision: int,
+    checkpoints: Checkpoints,
+    where: str = "model file",
 ) -> Bundle:
     """Train a classifier on labelled examples, from a language model's weights where the model file says so.
+
+    `where` is what messages call the model file.
 
     Raises
     ------
     InputError : the model file and the bundles do not fit together.
     """
-    encoder, vocabulary = resolve_encoder(model, language_model, pretrained)
+    encoder, vocabulary = resolve_encoder(model, language_model, pretrained, where)
     used = model.model_dump() | {
         "encoder": encoder.model_dump(),
         "vocabulary": vocabulary.model_dump() if vocabulary else None,
@@ -127,21 +167,27 @@ def finetune(
     skip = labelled.reason if labelled.skipped else pretrained.reason if pretrained and pretrained.skipped else None
     if skip := skip or _one_class(labelled):
         return skipped_bundle("classifier", skip, used, provenance)
+    checkpoint = checkpoints.of(provenance, device)
+    if done := checkpoint.result:
+        return done
     words = _vocabulary(vocabulary) if vocabulary else None
     train, valid = (labelled_sequences(labelled.of_split(split), words) for split in ("train", "valid"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         classifier = build_classifier(model, encoder, vocabulary)
+    _check_unfrozen(model, len(classifier.parameter_groups()), where)
     transfer = transfer_encoder(classifier, pretrained.state) if pretrained else None
-    trained = train_classifier(classifier, model.finetune, train, valid, device=device, seed=seed)
+    trained = train_classifier(
+        classifier, model.finetune, train, valid, device=device, seed=seed, checkpoint=checkpoint
+    )
     metrics = trained.metrics | {"transfer": transfer, "n_train": len(train), "n_valid": len(valid)}
-    return Bundle(
-        "classifier", used, words.to_json() if words else None, trained.state, trained.log, provenance, metrics
+    return checkpoint.finish(
+        Bundle("classifier", used, words.to_json() if words else None, trained.state, trained.log, provenance, metrics)
     )
 
 
 def resolve_encoder(
-    model: ModelFile, language_model: LanguageModelFile | None, pretrained: Bundle | None
+    model: ModelFile, language_model: LanguageModelFile | None, pretrained: Bundle | None, where: str
 ) -> tuple[AwdLstmSettings | ConvSettings, VocabularySettings | None]:
     """The encoder and vocabulary that a model file means: its own, its language model's, or its bundle's.
 
@@ -150,12 +196,12 @@ def resolve_encoder(
     InputError : a language model or a bundle is missing, superfluous or of another architecture.
     """
     if (pretrained is None) != (model.pretrained == "none"):
-        raise InputError(
-            f"model file: pretrained is {model.pretrained!r}; give --pretrained exactly when it is a model"
-        )
+        raise InputError(f"{where}: pretrained is {model.pretrained!r}; give --pretrained exactly when it is a model")
+    if language_model is not None and not isinstance(model.encoder, SameAs):
+        raise InputError(f"{where}: its encoder is its own, {model.encoder.name!r}; leave out --language-model")
     if isinstance(model.encoder, SameAs):
         if language_model is None:
-            raise InputError(f"model file: encoder is that of {model.encoder.same_as!r}; give --language-model")
+            raise InputError(f"{where}: encoder is that of {model.encoder.same_as!r}; give --language-model")
         encoder, vocabulary = language_model.encoder, language_model.vocabulary
     else:
         encoder, vocabulary = model.encoder, model.vocabulary
@@ -164,8 +210,17 @@ def resolve_encoder(
             expected = ours.model_dump() if ours else None
             if pretrained.settings.get(section) != expected:
                 found = pretrained.settings.get(section)
-                raise InputError(f"pretrained bundle: {section} is {found}, the model file means {expected}")
+                raise InputError(f"pretrained bundle: {section} is {found}, {where} means {expected}")
     return encoder, vocabulary
+
+
+def _check_unfrozen(model: ModelFile, n_groups: int, where: str) -> None:
+    for number, stage in enumerate(model.finetune.stages):
+        if stage.unfrozen is not None and stage.unfrozen > n_groups:
+            raise InputError(
+                f"{where}: finetune.stages.{number}.unfrozen: must be {n_groups} or less, the parameter groups of the "
+                f"model (got {stage.unfrozen}); null = all"
+            )
 
 
 def _vocabulary(settings: VocabularySettings) -> Vocabulary:

@@ -10,7 +10,8 @@ from bindgram.models.bundle import load_bundle, save_bundle
 from bindgram.sequence.dna import strings_of
 from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.models import LanguageModelFile, ModelFile
-from bindgram.training.stages import adapt, finetune, pretrain
+from bindgram.training import stages
+from bindgram.training.checkpoints import Checkpoints
 
 CPU = torch.device("cpu")
 OPTIMIZER = {
@@ -114,19 +115,33 @@ def planted_table(n=120, motif="TGACTCAT", seed=0):
     return ExampleTable(frame, provenance={"digest": "t", "revisions": {"negatives": 1}})
 
 
+def pretrain(settings, corpus, seed=1, checkpoints=None):
+    settings = LanguageModelFile.model_validate(settings)
+    checkpoints = checkpoints or Checkpoints()
+    return stages.pretrain(settings, corpus, device=CPU, seed=seed, revision=1, checkpoints=checkpoints)
+
+
 def lm_bundle(seed=1):
-    return pretrain(LanguageModelFile.model_validate(LM), StoredCorpus(), device=CPU, seed=seed, revision=1)
+    return pretrain(LM, StoredCorpus(), seed)
 
 
-def tune(model, table, pretrained=None, seed=1):
-    return finetune(
-        ModelFile.model_validate(model),
-        LanguageModelFile.model_validate(LM),
+def adapt(base, tables, settings=LM, checkpoints=None):
+    settings = LanguageModelFile.model_validate(settings)
+    checkpoints = checkpoints or Checkpoints()
+    return stages.adapt(settings, base, tables, device=CPU, seed=1, revision=1, checkpoints=checkpoints)
+
+
+def tune(model, table, pretrained=None, seed=1, checkpoints=None):
+    model = ModelFile.model_validate(model)
+    return stages.finetune(
+        model,
+        LanguageModelFile.model_validate(LM) if model.language_model else None,
         pretrained,
         table,
         device=CPU,
         seed=seed,
         revision=1,
+        checkpoints=checkpoints or Checkpoints(),
     )
 
 
@@ -157,19 +172,19 @@ def test_training_leaves_the_global_generator_alone():
 
 
 def test_a_corpus_of_another_vocabulary_is_refused():
-    settings = LanguageModelFile.model_validate(LM | {"vocabulary": {"k": 3, "stride": 1}})
+    settings = LM | {"vocabulary": {"k": 3, "stride": 1}}
     with pytest.raises(InputError, match="tokenized with"):
-        pretrain(settings, StoredCorpus(), device=CPU, seed=1, revision=1)
+        pretrain(settings, StoredCorpus())
 
 
 def test_a_corpus_too_short_for_one_step_is_refused():
     with pytest.raises(InputError, match="one step needs"):
-        pretrain(LanguageModelFile.model_validate(LM), StoredCorpus(40), device=CPU, seed=1, revision=1)
+        pretrain(LM, StoredCorpus(40))
 
 
 def test_adaptation_starts_from_the_base_and_changes_it():
     base = lm_bundle()
-    adapted = adapt(LanguageModelFile.model_validate(LM), base, [planted_table()], device=CPU, seed=1, revision=1)
+    adapted = adapt(base, [planted_table()])
     assert set(adapted.state) == set(base.state)
     assert not torch.equal(adapted.state["encoder.embedding"], base.state["encoder.embedding"])
     assert adapted.provenance["revisions"] == {"adapt": 1, "negatives": 1, "pretrain": 1, "tokenize": 1}
@@ -177,15 +192,13 @@ def test_adaptation_starts_from_the_base_and_changes_it():
 
 def test_adaptation_of_a_skipped_experiment_is_skipped_with_its_reason():
     skipped = ExampleTable(empty_examples(), "skipped", "12 positives", {})
-    bundle = adapt(LanguageModelFile.model_validate(LM), lm_bundle(), [skipped], device=CPU, seed=1, revision=1)
+    bundle = adapt(lm_bundle(), [skipped])
     assert bundle.skipped
     assert bundle.reason == "12 positives"
 
 
 def test_adaptation_to_positives_too_few_for_one_step_is_skipped_instead_of_doing_nothing():
-    bundle = adapt(
-        LanguageModelFile.model_validate(LM), lm_bundle(), [planted_table(n=1)], device=CPU, seed=1, revision=1
-    )
+    bundle = adapt(lm_bundle(), [planted_table(n=1)])
     assert bundle.skipped
     assert "one step needs 68" in bundle.reason  # 4 lanes on each strand, 17 tokens each
 
@@ -193,14 +206,14 @@ def test_adaptation_to_positives_too_few_for_one_step_is_skipped_instead_of_doin
 def test_adaptation_refuses_a_classifier_as_its_base():
     classifier = tune(SCRATCH, planted_table())
     with pytest.raises(InputError, match="kind is classifier"):
-        adapt(LanguageModelFile.model_validate(LM), classifier, [planted_table()], device=CPU, seed=1, revision=1)
+        adapt(classifier, [planted_table()])
 
 
 def test_a_language_model_that_diverges_is_refused():
     stage = LM_STAGE | {"optimizer": OPTIMIZER | {"learning_rate": 1e38}}
-    settings = LanguageModelFile.model_validate(LM | {"pretrain": stage})
+    settings = LM | {"pretrain": stage}
     with pytest.raises(InputError, match="pretrain diverged"):
-        pretrain(settings, StoredCorpus(), device=CPU, seed=1, revision=1)
+        pretrain(settings, StoredCorpus())
 
 
 def test_a_classifier_that_diverges_is_refused():

@@ -1,0 +1,87 @@
+"""A network with what updates it: device, arithmetic, optimizer and schedule. One step, and the state to go on from."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from bindgram.errors import InputError
+
+DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+class Learner:
+    """One network in training.
+
+    Parameters
+    ----------
+    precision : ``32-true``; ``bf16-mixed`` or ``16-mixed``: weights in 32 bits, products in 16; the latter scales the
+        loss.
+    clip_norm : longest gradient; None = not clipped.
+
+    Raises
+    ------
+    InputError : the device cannot calculate in this precision.
+    """
+
+    def __init__(self, model: nn.Module, device: torch.device, precision: str, clip_norm: float | None) -> None:
+        if precision == "16-mixed" and device.type == "cpu":
+            raise InputError(
+                "precision: 16-mixed needs a GPU, and this job runs on a CPU; set bf16-mixed or 32-true in the file of "
+                "the model or language model, or ask for a GPU"
+            )
+        self.model, self.device, self.precision, self.clip_norm = model.to(device), device, precision, clip_norm
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
+        self.optimizer: torch.optim.Optimizer
+        self.schedule: LRScheduler
+
+    def describe_precision(self) -> str:
+        """The precision as it is really used."""
+        if self.device.type == "cuda" and self.precision == "32-true" and torch.backends.cudnn.allow_tf32:
+            return "32-true (cuDNN may round to TF32)"
+        if self.device.type == "cuda" and self.precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(False):
+            return "bf16-mixed (emulated: this GPU has no bfloat16)"
+        return self.precision
+
+    def autocast(self) -> torch.autocast:
+        """Context in which the network calculates in its precision."""
+        return torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "32-true")
+
+    def update(self, loss: torch.Tensor) -> None:
+        """One step down the gradient of `loss`, and one of the schedule."""
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        if self.clip_norm is not None:
+            # Not finite: a loss scaler skips the step; without one, the next validation says what happened.
+            self.scaler.unscale_(self.optimizer)
+            learning = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(learning, self.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """A copy of the network's tensors, on the CPU."""
+        return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on but the data: weights, optimizer, schedule, loss scale, generators."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "rng": torch.random.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state` of the same network, optimizer and schedule."""
+        self.model.load_state_dict(state["model"], strict=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+        torch.random.set_rng_state(state["rng"])
+        if state["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(state["cuda_rng"], self.device)

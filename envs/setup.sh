@@ -58,9 +58,9 @@ for tool in bedtools samtools; do
     command -v "$tool" >/dev/null || fail "$tool was installed but is not on the PATH; see the lines above"
 done
 
-# torch first and pinned: the same line takes the CPU build where only that is offered and PyPI's CUDA build elsewhere.
+# torch first and pinned by constraints.txt: the same line takes the CPU build where only that is offered and PyPI's CUDA build elsewhere.
 say "installing torch (the largest download)"
-"$venv/bin/python" -m pip install --quiet torch==2.13.0 --constraint constraints.txt
+"$venv/bin/python" -m pip install --quiet torch --constraint constraints.txt
 say "installing bindgram and its packages, pinned by constraints.txt"
 "$venv/bin/python" -m pip install --quiet --editable '.[workflow,dev]' --constraint constraints.txt
 "$venv/bin/python" -m pip check >/dev/null || fail "packages do not fit together: $venv/bin/python -m pip check"

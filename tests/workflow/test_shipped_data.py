@@ -1,13 +1,11 @@
-"""Shipped data and pins: the demo, the sheets, the splits and the environments agree with each other."""
+"""Shipped data: the demo, the sheets and the splits agree with each other."""
 
 import csv
 import gzip
 import hashlib
 import itertools
-import re
 
 import pytest
-import yaml
 
 from bindgram.settings import load_project, read_assemblies, read_experiments
 from bindgram.settings.base import read_yaml
@@ -122,28 +120,3 @@ def test_shipped_assemblies_say_what_their_source_says(repository, real_data):
         assert row.blacklist_checksum == f"md5:{fact['blacklist_md5']}"
         sizes = read_sizes(repository / f"config/assemblies/{name}.chrom.sizes")
         assert sizes == read_sizes(real_data / f"experiments/{name}.full.chrom.sizes")
-
-
-@pytest.mark.parametrize("name", ["bio", "torch-cpu", "torch-gpu"])
-def test_environments_have_the_pins_of_the_constraints(repository, name):
-    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", (repository / "constraints.txt").read_text(), flags=re.MULTILINE))
-    conda_names = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "matplotlib-base": "matplotlib"}
-    dependencies = yaml.safe_load((repository / f"envs/{name}.yaml").read_text())["dependencies"]
-    *conda, pip = dependencies
-    pins = [line.split("=") for line in conda if line.count("=") == 1] + [line.split("==") for line in pip["pip"]]
-    python_packages = {
-        conda_names.get(key, key): version for key, version in pins if key not in ("python", "bedtools", "samtools")
-    }
-    assert python_packages == {key: pinned[key] for key in python_packages}
-    assert len(python_packages) >= 15
-    assert ("torch" in python_packages) == (name != "bio")
-
-
-def test_constraints_pin_everything_the_package_asks_for(repository):
-    pinned = set(re.findall(r"^([\w.-]+)==", (repository / "constraints.txt").read_text(), flags=re.MULTILINE))
-    text = (repository / "pyproject.toml").read_text()
-    wanted = set(re.findall(r'^  "([\w-]+)>=', text, flags=re.MULTILINE))
-    assert wanted - pinned == set()
-    constraints = (repository / "constraints.txt").read_text()
-    assert "+cpu" not in constraints
-    assert "://" not in constraints

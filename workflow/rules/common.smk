@@ -9,6 +9,7 @@ without their names, so that two numbers that swap places, or one that becomes e
 import gc
 import json
 import shlex
+import signal
 import time
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,8 @@ from bindgram.settings import load_project
 from bindgram.settings.base import InputError, read_yaml
 from bindgram.settings.sheets import is_url
 
+# The signal with which a training job saves its state reaches the Snakemake above it too, which must outlive it.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 gc.set_threshold(500_000)  # a plan is millions of objects that stay: looking for garbage among them takes 15 % of it
 
 
@@ -42,7 +45,7 @@ MODEL_NAMES = "|".join(CONFIG.models)
 TEST_SETS = CONFIG.battery.test_sets
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
 TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of those jobs, as the rules see it
-CHECKPOINT_MINUTES = str(getattr(CONFIG, "checkpoint_minutes", 10))
+CHECKPOINT_MINUTES = str(CONFIG.checkpoint_minutes)
 MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json is written last
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
@@ -355,13 +358,8 @@ def of_experiment(template, *, baselines):
 
 
 def figure_files():
-    return expand(
-        FIGURE,
-        split=SPLIT,
-        experiment=EXPERIMENTS,
-        scheme=SCHEMES,
-        figure=("curves", "scores", "learning"),
-    )
+    """One figure of each experiment and scheme: the job that draws it draws the others too."""
+    return expand(FIGURE, split=SPLIT, experiment=EXPERIMENTS, scheme=SCHEMES, figure="curves")
 
 
 def figure_title(wildcards):

@@ -13,6 +13,8 @@ rule predict_scores:
         "results/benchmarks/predict_scores/{model}/{split}/{experiment}/{scheme}.tsv"
     wildcard_constraints:
         model=MODEL_NAMES,
+    group:
+        None if GPUS else "evaluation"
     conda:
         TORCH_ENVIRONMENT
     threads: 4

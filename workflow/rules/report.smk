@@ -1,7 +1,10 @@
 """The table of all metrics, the figures and the pages of the report."""
 
 
+# These three take seconds, and their lists of files are longer than a job's command may be.
 localrules:
+    collect_metrics,
+    write_report,
     report_available,
 
 

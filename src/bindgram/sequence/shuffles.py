@@ -6,6 +6,11 @@ Altschul and Erickson (1985), Mol Biol Evol 2:526; Jiang et al. (2008), uShuffle
 shuffle itself is seqpro's.
 """
 
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import numpy as np
 
 from bindgram.errors import InputError
@@ -29,8 +34,6 @@ def shuffle_klets(codes: np.ndarray, k: int, rng: np.random.Generator) -> np.nda
     ------
     InputError : a sequence has an ambiguous base.
     """
-    import seqpro  # slow to import: compiles numba functions
-
     assert k >= 1
     seed = int(rng.integers(2**31))
     if codes.size == 0 or codes.shape[1] <= k:
@@ -41,6 +44,31 @@ def shuffle_klets(codes: np.ndarray, k: int, rng: np.random.Generator) -> np.nda
             f"sequence {ambiguous[0] + 1}: has a base other than {ALPHABET} and cannot be shuffled; "
             "add the filter 'ambiguous'"
         )
-    letters = decode(codes).view("S1")
-    shuffled = seqpro.k_shuffle(letters, k, seqpro.DNA, length_axis=1, seed=seed)
+    letters = np.ascontiguousarray(decode(codes))
+    shuffled = _seqpro_shuffle()(letters, k, len(ALPHABET), ALPHABET.encode(), seed)
     return encode(np.ascontiguousarray(shuffled).view(np.uint8))
+
+
+@cache
+def _seqpro_shuffle() -> Callable[..., np.ndarray]:
+    """The compiled function behind ``seqpro.k_shuffle``: (letters as (N, L) uint8, k, letters, alphabet, seed).
+
+    Loaded without the rest of seqpro, whose import compiles numba functions for longer than an experiment's shuffles
+    take; through ``seqpro`` itself where a release keeps it elsewhere.
+    """
+    package = find_spec("seqpro")
+    for folder in package.submodule_search_locations or () if package else ():
+        for library in sorted(Path(folder).glob("seqpro.*.so")):
+            spec = spec_from_file_location("seqpro.seqpro", library)
+            if spec is not None and spec.loader is not None:
+                module = module_from_spec(spec)
+                spec.loader.exec_module(module)
+                if hasattr(module, "_k_shuffle"):
+                    return module._k_shuffle
+    return _public_shuffle
+
+
+def _public_shuffle(letters: np.ndarray, k: int, n_letters: int, alphabet: bytes, seed: int) -> np.ndarray:
+    import seqpro
+
+    return seqpro.k_shuffle(letters.view("S1"), k, seqpro.DNA, length_axis=1, seed=seed)

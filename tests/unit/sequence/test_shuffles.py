@@ -7,7 +7,7 @@ import pytest
 from bindgram.errors import InputError
 from bindgram.sequence.dna import codes_of, encode
 from bindgram.sequence.kmers import count_kmers
-from bindgram.sequence.shuffles import shuffle_klets
+from bindgram.sequence.shuffles import _public_shuffle, _seqpro_shuffle, shuffle_klets
 
 CHR22 = Path(__file__).parents[4] / "shared/data/hg38_chr22"
 
@@ -31,6 +31,14 @@ def test_k_let_counts_are_kept_exactly_and_the_order_is_not(k, width):
     assert np.array_equal(count_kmers(shuffled, k), count_kmers(codes, k))
     if width > 5:
         assert (shuffled != codes).any(axis=1).mean() > 0.99
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_the_function_loaded_alone_is_that_of_seqpro(k):
+    letters = np.frombuffer(b"ACGT", np.uint8)[random_codes(50, 101)]
+    alone, public = (shuffle(letters, k, 4, b"ACGT", 5) for shuffle in (_seqpro_shuffle(), _public_shuffle))
+    assert _seqpro_shuffle() is not _public_shuffle  # else every shuffle pays for the import of all of seqpro
+    assert np.array_equal(np.asarray(alone).view(np.uint8), np.asarray(public).view(np.uint8))
 
 
 @pytest.mark.parametrize("k", [2, 3])

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.metrics import roc_auc_score
 
 from bindgram.errors import InputError
 from bindgram.models.classifier import Classifier
@@ -23,7 +22,7 @@ from bindgram.training.learner import Learner
 from bindgram.training.loaders import LabelledSequences
 from bindgram.training.optimizers import discriminative_rates, freeze_below, make_optimizer, make_schedule
 from bindgram.training.progress import Progress, announce
-from bindgram.training.scoring import score_strands
+from bindgram.training.scoring import area_under_roc, score_strands
 
 # What of `_Run` a checkpoint holds as it is.
 FIELDS = (
@@ -172,7 +171,7 @@ class _Run:
                 f"lower learning_rate of stage {self.stage + 1} in the model file, or set clip_norm"
             )
         loss = float(np.mean(np.logaddexp(0, np.where(labels == 1, -scores, scores))))
-        auroc = float(roc_auc_score(labels, scores))
+        auroc = area_under_roc(labels, scores)
         if (auroc, -loss) > (self.best_auroc, -self.best_loss):
             self.best_auroc, self.best_loss, self.best_epoch = auroc, loss, self.epoch
             self.best = self.learner.weights()

@@ -36,6 +36,18 @@ def score_strands(
     return scores
 
 
+def area_under_roc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Share of the pairs of a positive (label 1) and a negative that the scores order rightly; a tie counts half.
+
+    Equal orders give equal numbers to the last bit, so that epochs can be compared by it. (`bindgram.evaluation` has
+    the same with weights; scikit-learn's takes most of a second to import.)
+    """
+    _, place = np.unique(scores, return_inverse=True)
+    positives, negatives = (np.bincount(place, weights=labels == label) for label in (1, 0))
+    below = np.cumsum(negatives) - negatives
+    return float((positives * (below + negatives / 2)).sum() / (positives.sum() * negatives.sum()))
+
+
 def classifier_of(bundle: Bundle) -> tuple[torch.nn.Module, Vocabulary | None]:
     """Rebuild the network of a classifier bundle with its weights."""
     settings: Mapping[str, Any] = {name: value for name, value in bundle.settings.items() if name != "width"}

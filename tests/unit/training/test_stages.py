@@ -190,6 +190,28 @@ def test_adaptation_starts_from_the_base_and_changes_it():
     assert adapted.provenance["revisions"] == {"adapt": 1, "negatives": 1, "pretrain": 1, "tokenize": 1}
 
 
+def test_adaptation_scores_its_base_first():
+    base = lm_bundle()
+    log = adapt(base, [planted_table()]).log
+    assert log["tokens"].iloc[0] == 0
+    assert np.isnan(log["train_nats_per_base"].iloc[0])
+    assert (log["tokens"].diff().iloc[1:] > 0).all()
+
+
+def test_adaptation_that_only_harms_keeps_the_base():
+    base = lm_bundle()
+    stage = LM["adapt"] | {"optimizer": OPTIMIZER | {"learning_rate": 100.0}}
+    adapted = adapt(base, [planted_table()], LM | {"adapt": stage})
+    assert adapted.metrics["valid_nats_per_base"] == pytest.approx(adapted.log["valid_nats_per_base"].iloc[0], abs=1e-6)
+    assert all(torch.equal(adapted.state[name], base.state[name]) for name in base.state)
+
+
+def test_adaptation_that_diverges_is_refused_and_not_covered_by_its_base():
+    stage = LM["adapt"] | {"optimizer": OPTIMIZER | {"learning_rate": 1e38}}
+    with pytest.raises(InputError, match="adapt diverged"):
+        adapt(lm_bundle(), [planted_table()], LM | {"adapt": stage})
+
+
 def test_adaptation_of_a_skipped_experiment_is_skipped_with_its_reason():
     skipped = ExampleTable(empty_examples(), "skipped", "12 positives", {})
     bundle = adapt(lm_bundle(), [skipped])

@@ -9,7 +9,7 @@ from bindgram.evaluation.html import Markup, cell, element, page, row, table
 from bindgram.evaluation.statistics import BLOCKS_PER_TESTED_LENGTH, MIN_POSITIVE_BLOCKS
 from bindgram.settings import Config
 
-PACKAGES = ("bindgram", "torch", "lightning", "numpy", "pandas", "scikit-learn", "scipy", "seqpro", "pysam")
+PACKAGES = ("bindgram", "torch", "numpy", "pandas", "scikit-learn", "scipy", "seqpro", "pysam")
 PACKAGES += ("pybedtools", "matplotlib", "snakemake")
 SCHEME_WORDS = {
     "genomic_matched": "real genomic windows of the same GC content",

@@ -24,6 +24,19 @@ target = sys.argv[1]
 sys.argv = ["bindgram", "wait"]
 cli.main()
 """
+FINISHED = """
+import atexit, os, sys
+from bindgram import cli
+
+@cli.cli.command()
+def finished():
+    pass
+
+signum = int(sys.argv[1])
+atexit.register(lambda: os.kill(os.getpid(), signum))
+sys.argv = ["bindgram", "finished"]
+cli.main()
+"""
 FULL = """
 import errno, sys
 from bindgram import cli
@@ -68,6 +81,14 @@ def test_a_stopped_command_removes_its_half_written_file(tmp_path, signum):
         assert process.stderr.read() == f"{signum.name}: stopped\n"
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
     assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_while_python_shuts_down_does_not_fail_a_finished_command(signum):
+    done = subprocess.run(
+        [sys.executable, "-c", FINISHED, str(int(signum))], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_full_disk_is_a_message():

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import click
@@ -55,6 +56,11 @@ for command in COMMANDS:
     cli.add_command(command)
 
 
+def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for signum in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(signum, handler)
+
+
 def _stop(signum: int, frame: FrameType | None) -> None:
     """Exit with 128 + signal, in order, so that half-written files are removed."""
     os.write(2, f"{signal.Signals(signum).name}: stopped\n".encode())  # print may be what was interrupted
@@ -63,8 +69,7 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Entry point: print an `InputError` as one message with exit status 1; anything else is a bug and a traceback."""
-    for signum in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
-        signal.signal(signum, _stop)
+    _on_signals(_stop)
     try:
         cli(standalone_mode=True)
     except InputError as error:
@@ -75,3 +80,6 @@ def main() -> None:
             raise
         click.echo(f"Error: {error.filename or 'output'}: the disk is full; nothing half-written was kept", err=True)
         sys.exit(1)
+    finally:
+        # What is done is done: a signal while Python shuts down must not turn a finished command into a failed one.
+        _on_signals(signal.SIG_IGN)

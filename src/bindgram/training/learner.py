@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from bindgram.errors import InputError
+from bindgram.models.awd_lstm import WeightDropLstm
 
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -42,6 +43,10 @@ class Learner:
             return "32-true (cuDNN may round to TF32)"
         if self.device.type == "cuda" and self.precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(False):
             return "bf16-mixed (emulated: this GPU has no bfloat16)"
+        has_lstm = any(isinstance(module, WeightDropLstm) for module in self.model.modules())
+        if self.device.type == "cuda" and self.precision == "bf16-mixed" and has_lstm:
+            # https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/cudnn/AutocastRNN.cpp
+            return "bf16-mixed (but the LSTM in float16, as torch's autocast has cuDNN do, and its loss not scaled)"
         return self.precision
 
     def autocast(self) -> torch.autocast:

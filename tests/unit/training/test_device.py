@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from bindgram.errors import InputError
+from bindgram.models.awd_lstm import WeightDropLstm
 from bindgram.training import device
 from bindgram.training.device import choose_device, seeded
 from bindgram.training.learner import Learner
@@ -88,3 +89,19 @@ def test_a_network_calculates_in_its_precision_and_keeps_its_weights_in_32_bits(
     with learner.autocast():
         assert learner.model(torch.ones(1, 2)).dtype == dtype
     assert learner.model.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("precision", "supported", "described"),
+    [
+        ("32-true", True, "32-true (cuDNN may round to TF32)"),
+        ("bf16-mixed", True, "bf16-mixed (but the LSTM in float16"),
+        ("bf16-mixed", False, "bf16-mixed (emulated"),
+        ("16-mixed", True, "16-mixed"),
+    ],
+)
+def test_precision_on_a_gpu_is_described_as_it_is_really_used(precision, supported, described, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
+    learner = Learner(WeightDropLstm(2, 3, 0.0), torch.device("cpu"), "32-true", None)
+    learner.device, learner.precision = torch.device("cuda"), precision
+    assert learner.describe_precision().startswith(described)

@@ -7,13 +7,14 @@ As a command (root only)::
     python tests/slurm/cluster.py stop
 
 It needs the Debian packages munge, slurmctld, slurmd and slurm-client, and neither systemd nor cgroups. Everything but
-slurm.conf and gres.conf, which SLURM reads from /etc/slurm only, lies in one folder; stop removes all of it. There can be
-one such cluster on a machine: a second start waits for the first to stop.
+slurm.conf and gres.conf, which SLURM reads from /etc/slurm only, lies in one folder; stop removes all of it. A machine
+can have one such cluster: a second start waits for the first to stop.
 """
 
 import argparse
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -31,20 +32,20 @@ ETC = Path("/etc/slurm")
 LOCK = Path("/run/lock/bindgram-slurm")  # held by munged of the running cluster
 MARKER = "# Written by tests/slurm/cluster.py; its folder: "
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "sinfo")
-MEMORY_MB = 8000  # of each node
 WAIT_SECONDS = 30.0  # for the nodes, at most
 LOCK_SECONDS = 600.0  # for another cluster to stop
 
 # The comments say why a line differs from what a cluster of many machines has.
 SLURM_CONF = """\
 {marker}{folder}
-ClusterName=bindgram
+ClusterName={name}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort=16817
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+# cred_expire is also how long a job whose node died waits before it starts again (usual: 120)
+AuthInfo=socket={folder}/munge.socket,cred_expire=10
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -66,8 +67,8 @@ ReturnToService=2
 # a dead node is noticed in seconds (usual: 300)
 SlurmdTimeout=10
 KillWait={kill_wait}
-# finished jobs stay visible to squeue
-MinJobAge=300
+# finished jobs stay visible to squeue (usual: 300)
+MinJobAge=3600
 # one line for each finished job
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/jobs.txt
@@ -127,9 +128,7 @@ class Cluster:
     def kill_node(self, name: str) -> None:
         """Let a node lose its power: its slurmd and every process of its jobs vanish at once."""
         os.kill(self.daemons[name], signal.SIGKILL)
-        for pid in self._job_processes(name):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_all(self._job_processes(name))
 
     def node_states(self) -> dict[str, str]:
         """State by node as sinfo says it, e.g. ``idle``, ``mixed``, ``down*``."""
@@ -165,37 +164,31 @@ class Cluster:
 
     def stop(self) -> None:
         """End the jobs and the daemons, remove the configuration; the folder stays."""
-        if is_running(self.daemons.get("slurmctld", 0), "slurm"):
+        daemons = self.daemons
+        if is_running(daemons.get("slurmctld", 0), "slurm"):
             with contextlib.suppress(subprocess.SubprocessError):
                 slurm("scancel", "--quiet", "--signal=KILL", "--full", "--user=root", timeout=10)
-        for name, pid in sorted(self.daemons.items(), key=lambda item: item[0] in ("munged", "slurmctld")):
-            if is_running(pid, "munged" if name == "munged" else "slurm"):
-                os.kill(pid, signal.SIGKILL if name in self.nodes else signal.SIGTERM)
         for node in self.nodes:
-            for pid in self._job_processes(node):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while any(is_running(pid, "") for pid in self.daemons.values()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        for pid in self.daemons.values():
-            if is_running(pid, ""):
-                os.kill(pid, signal.SIGKILL)
-        for name in ("slurm.conf", "gres.conf"):
-            (ETC / name).unlink(missing_ok=True)
+            if is_running(daemons.get(node, 0), "slurmd"):
+                os.kill(daemons[node], signal.SIGKILL)
+            kill_all(self._job_processes(node))
+        end(daemons.get("slurmctld", 0), "slurm")
+        remove_configuration()
+        end(daemons.get("munged", 0), "munged")  # the last: another cluster may start from now on
 
-    def _job_processes(self, node: str) -> Iterator[int]:
-        """Processes of jobs on a node: what SLURM started there, and the slurmstepd above it."""
-        spool = f"{self.folder}/spool.{node}"
+    def _job_processes(self, node: str) -> list[int]:
+        """Processes of this cluster's jobs on a node: first the slurmstepd, so that none reports the end of its job."""
+        marks = {f"SLURMD_NODENAME={node}".encode(), f"SLURM_CLUSTER_NAME={cluster_name(self.folder)}".encode()}
+        steps, others = [], []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                environment = (process / "environ").read_bytes().split(b"\0")
-                of_job = f"SLURMD_NODENAME={node}".encode() in environment
-                of_step = (process / "comm").read_text().strip() == "slurmstepd" and any(
-                    os.readlink(file).startswith(spool) for file in (process / "fd").iterdir()
-                )
-                if of_job or of_step or os.readlink(process / "cwd").startswith(spool):
-                    yield int(process.name)
+                files = [os.readlink(file) for file in (process / "fd").iterdir()]
+                if (process / "comm").read_text().strip() == "slurmstepd":
+                    if f"{self.folder}/slurmd.{node}.log" in files:
+                        steps.append(int(process.name))
+                elif marks <= set((process / "environ").read_bytes().split(b"\0")):
+                    others.append(int(process.name))
+        return steps + others
 
 
 def slurm(*command: str, timeout: float = 30) -> str:
@@ -217,6 +210,28 @@ def is_running(pid: int, name: str) -> bool:
     return command.startswith(name)
 
 
+def kill_all(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def end(pid: int, name: str, seconds: float = 10) -> None:
+    """End a daemon of ours, if it still runs, and wait until it has ended."""
+    deadline = time.monotonic() + seconds
+    if is_running(pid, name):
+        os.kill(pid, signal.SIGTERM)
+    while is_running(pid, name):
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def remove_configuration() -> None:
+    for name in ("slurm.conf", "gres.conf"):
+        (ETC / name).unlink(missing_ok=True)
+
+
 def why_not() -> str | None:
     """Why this machine cannot have a cluster, or None."""
     if os.geteuid() != 0:
@@ -230,13 +245,21 @@ def why_not() -> str | None:
     return None
 
 
-def start(*, nodes: int = 2, cpus: int = 1, gpus: int = 2, kill_wait: int = 30, folder: Path | None = None) -> Cluster:
+def start(
+    *,
+    nodes: int = 2,
+    cpus: int = 1,
+    memory: int = 8000,
+    gpus: int = 2,
+    kill_wait: int = 30,
+    folder: Path | None = None,
+) -> Cluster:
     """Start a cluster and wait until all nodes are idle.
 
     Parameters
     ----------
     nodes : number of nodes, named bg1, bg2, ...
-    cpus : CPUs that each node claims, whatever the machine has.
+    cpus, memory : CPUs and MB that each node claims, whatever the machine has.
     gpus : stand-in GPUs of each node: CUDA_VISIBLE_DEVICES is set, no device is there.
     kill_wait : seconds between SIGTERM and SIGKILL at a job's time limit.
     folder : for state and logs; must be new or empty. Default: a temporary folder.
@@ -250,7 +273,7 @@ def start(*, nodes: int = 2, cpus: int = 1, gpus: int = 2, kill_wait: int = 30, 
     lock = take_lock()
     try:
         folder = make_folder(folder)
-        write_configuration(folder, nodes, cpus, gpus, kill_wait)
+        write_configuration(folder, nodes, cpus, memory, gpus, kill_wait)
         cluster = Cluster(folder)
         key = folder / "munge.key"
         key.write_bytes(os.urandom(128))
@@ -276,7 +299,7 @@ def start(*, nodes: int = 2, cpus: int = 1, gpus: int = 2, kill_wait: int = 30, 
 
 
 def take_lock() -> int:
-    """Descriptor of the lock; munged inherits it (slurmctld closes what it inherits): it is free when that has ended."""
+    """Descriptor of the lock, for munged to inherit (slurmctld closes what it inherits): free when munged has ended."""
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     deadline = time.monotonic() + LOCK_SECONDS
@@ -299,6 +322,11 @@ def take_lock() -> int:
             return descriptor
 
 
+def cluster_name(folder: Path) -> str:
+    """Name that tells the processes of its jobs from those of another cluster, in a container of this machine."""
+    return "bg" + hashlib.sha256(str(folder).encode()).hexdigest()[:10]
+
+
 def make_folder(folder: Path | None) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="bindgram-slurm-")) if folder is None else folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -308,13 +336,14 @@ def make_folder(folder: Path | None) -> Path:
     return folder
 
 
-def write_configuration(folder: Path, nodes: int, cpus: int, gpus: int, kill_wait: int) -> None:
+def write_configuration(folder: Path, nodes: int, cpus: int, memory: int, gpus: int, kill_wait: int) -> None:
     host = os.uname().nodename.split(".")[0]
-    text = SLURM_CONF.format(marker=MARKER, folder=folder, host=host, kill_wait=kill_wait)
+    name = cluster_name(folder)
+    text = SLURM_CONF.format(marker=MARKER, folder=folder, host=host, name=name, kill_wait=kill_wait)
     gres = MARKER + str(folder) + "\n"
     for number in range(1, nodes + 1):
         name = f"bg{number}"
-        text += NODE.format(name=name, host=host, port=17000 + number, cpus=cpus, memory=MEMORY_MB, gpus=gpus)
+        text += NODE.format(name=name, host=host, port=17000 + number, cpus=cpus, memory=memory, gpus=gpus)
         (folder / f"spool.{name}").mkdir()
     if gpus:
         for number in range(gpus):
@@ -352,8 +381,7 @@ def stop(cluster: Cluster) -> None:
     if (cluster.folder / "daemons.json").exists():
         cluster.stop()
     else:
-        for name in ("slurm.conf", "gres.conf"):
-            (ETC / name).unlink(missing_ok=True)
+        remove_configuration()
     if cluster.folder.parent == Path(tempfile.gettempdir()) and cluster.folder.name.startswith("bindgram-slurm-"):
         shutil.rmtree(cluster.folder, ignore_errors=True)
 
@@ -364,6 +392,7 @@ def main() -> None:
     starting = commands.add_parser("start", help="start a cluster and wait until its nodes are idle")
     starting.add_argument("--nodes", type=int, default=2)
     starting.add_argument("--cpus", type=int, default=1, help="of each node, whatever the machine has")
+    starting.add_argument("--memory", type=int, default=8000, help="MB of each node, likewise")
     starting.add_argument("--gpus", type=int, default=2, help="stand-ins, of each node")
     starting.add_argument("--kill-wait", type=int, default=30, help="seconds from SIGTERM to SIGKILL")
     starting.add_argument("--folder", type=Path, help="for state and logs; stays after stop (default: temporary)")

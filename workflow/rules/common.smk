@@ -18,6 +18,7 @@ from snakemake.exceptions import WorkflowError
 
 from bindgram.settings import load_project
 from bindgram.settings.base import InputError, read_yaml
+from bindgram.settings.costs import estimate
 from bindgram.settings.sheets import is_url
 
 # The signal with which a training job saves its state reaches the Snakemake above it too, which must outlive it.
@@ -43,6 +44,9 @@ EXPERIMENTS = list(PROJECT.selected)
 SCHEMES = CONFIG.negatives.schemes
 MODEL_NAMES = "|".join(CONFIG.models)
 TEST_SETS = CONFIG.battery.test_sets
+HOURS = dict(
+    pretrain_language_model=24, adapt_language_model=2, finetune_classifier=4, predict_scores=1
+)  # at attempt 1
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
 TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of those jobs, as the rules see it
 CHECKPOINT_MINUTES = str(CONFIG.checkpoint_minutes)
@@ -52,6 +56,19 @@ PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}
 TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
 FIGURE = "results/report/figures/{split}/{experiment}/{scheme}/{figure}.svg"
 REPORT_PAGES = [f"results/report/{page}.html" for page in ("summary", "data", "methods")]
+
+
+def minutes(rule):
+    """A resource function: run time of a rule with a network, growing with the attempt."""
+    return lambda wildcards, attempt: 60 * HOURS[rule] * attempt
+
+
+def costs():
+    """What the run will take on GPUs, in a few lines; a dry run prints them."""
+    works = estimate(PROJECT)
+    kinds = dict(zip(HOURS, ("pretrain", "adapt", "finetune", "predict")))
+    jobs = {rule: sum(work.n_jobs for work in works.works if work.kind == kind) for rule, kind in kinds.items()}
+    return works.describe({rule: (n, HOURS[rule]) for rule, n in jobs.items() if n})
 
 
 # Options of a command

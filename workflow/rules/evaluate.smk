@@ -20,7 +20,7 @@ rule predict_scores:
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        runtime=minutes("predict_scores"),
         gpu=GPUS,
         device=CONFIG.device,
     params:

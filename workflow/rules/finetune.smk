@@ -19,7 +19,7 @@ rule finetune_classifier:
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        runtime=minutes("finetune_classifier"),
         gpu=GPUS,
         device=CONFIG.device,
         checkpoint_minutes=CHECKPOINT_MINUTES,

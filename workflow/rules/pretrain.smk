@@ -24,7 +24,7 @@ rule pretrain_language_model:
     threads: 8
     resources:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: 1440 * attempt,
+        runtime=minutes("pretrain_language_model"),
         gpu=GPUS,
         device=CONFIG.device,
         checkpoint_minutes=CHECKPOINT_MINUTES,
@@ -63,7 +63,7 @@ rule adapt_language_model:
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        runtime=minutes("adapt_language_model"),
         gpu=GPUS,
         device=CONFIG.device,
         checkpoint_minutes=CHECKPOINT_MINUTES,

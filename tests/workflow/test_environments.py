@@ -365,6 +365,45 @@ def test_snakemake_makes_the_environments_and_runs_jobs_in_them(fresh_project, t
     assert any(f"from {link}" in log for link in links), log
 
 
+APPTAINER = """#!/usr/bin/env bash
+case "$1" in
+--version) echo "apptainer version 1.4.0" ;;
+*) echo "$@" >> calls.txt && exec "${@: -3}" ;;
+esac
+"""
+
+
+@pytest.mark.workflow
+def test_snakemake_runs_jobs_in_the_configured_image(fresh_project, tmp_path_factory, monkeypatch):
+    stand_in = tmp_path_factory.mktemp("apptainer")
+    (stand_in / "apptainer").write_text(APPTAINER)
+    (stand_in / "apptainer").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stand_in}{os.pathsep}{os.environ['PATH']}")
+    target = "results/examples/blocks/planted/positives.parquet"
+    options = ["--sdm", "apptainer", "--apptainer-args=--nv", "--config", "container=images/bindgram.sif"]
+
+    result = fresh_project.snakemake(target, *options)
+    assert result.returncode == 1
+    assert "container: no such file: images/bindgram.sif; build it (docs/cluster.md)" in result.stdout
+
+    (fresh_project.root / "images").mkdir()
+    (fresh_project.root / "images/bindgram.sif").write_text("")
+    result = fresh_project.snakemake(target, *options)
+    assert result.returncode == 0, result.stdout
+    calls = (fresh_project.root / "calls.txt").read_text()
+    assert re.search(
+        r"^exec --home \S+ --nv.* images/bindgram\.sif bash -c .*bindgram positives ", calls, re.MULTILINE | re.DOTALL
+    )
+
+
+@pytest.mark.workflow
+def test_apptainer_without_an_image_is_an_error_that_says_what_to_do(fresh_project):
+    result = fresh_project.snakemake("--dry-run", "--sdm", "apptainer")
+    assert result.returncode == 1
+    assert "--sdm apptainer: no image; build one (docs/cluster.md) and name it" in result.stdout
+    assert "Traceback" not in result.stdout
+
+
 # The image
 
 

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 from bindgram.settings import load_project
 from bindgram.settings.base import InputError, read_yaml
@@ -32,6 +33,17 @@ def checked_project():
         return load_project(config)
     except InputError as error:
         raise WorkflowError(str(error)) from None
+
+
+def container_image():
+    """The image of all jobs under --sdm apptainer, or None. Without an image Snakemake would run them outside any."""
+    if DeploymentMethod.APPTAINER not in workflow.deployment_settings.deployment_method:
+        return None
+    if CONFIG.container is None:
+        raise WorkflowError("--sdm apptainer: no image; build one (docs/cluster.md) and name it: container: PATH.sif")
+    if "://" not in CONFIG.container and not Path(CONFIG.container).is_file():
+        raise WorkflowError(f"container: no such file: {CONFIG.container}; build it (docs/cluster.md)")
+    return CONFIG.container
 
 
 PROJECT = checked_project()

@@ -138,6 +138,7 @@ class Config(Settings):
     adaptation_universe: str | None
     device: Literal["auto", "cpu", "cuda"]
     checkpoint_minutes: Rate
+    container: str | None
     corpus: CorpusSettings
     positives: PositivesSettings
     negatives: NegativesSettings

@@ -12,7 +12,12 @@ class LeakageError(InputError):
     """A table would let test or validation data into training; nothing is written."""
 
 
+MOST = 100  # problems in one message
+
+
 def raise_all(problems: list[str], title: str) -> None:
-    """Raise one ``InputError`` that lists every problem, or return when there is none."""
+    """Raise one ``InputError`` that lists every problem (the first `MOST` of very many), or return if there is none."""
     if problems:
-        raise InputError("\n".join([f"{title}: {len(problems)} problem(s)", *(f"  - {p}" for p in problems)]))
+        more = [f"  ... and {len(problems) - MOST} more"] if len(problems) > MOST else []
+        lines = [f"{title}: {len(problems)} problem(s)", *(f"  - {problem}" for problem in problems[:MOST]), *more]
+        raise InputError("\n".join(lines))

@@ -8,6 +8,7 @@ from bindgram.cli.options import ExistingFile
 from bindgram.settings import load_project
 from bindgram.settings.base import read_yaml
 from bindgram.settings.config import merge
+from bindgram.settings.costs import estimate
 
 COMPLETE = Path("config/config.yaml")  # which the workflow always reads first
 
@@ -23,7 +24,7 @@ COMPLETE = Path("config/config.yaml")  # which the workflow always reads first
     "earlier ones.",
 )
 def check(configfiles: tuple[Path, ...]) -> None:
-    """Report every problem of a configuration at once; run it where the workflow runs."""
+    """Report every problem of a configuration at once, or what it will cost; run it where the workflow runs."""
     config: dict[str, object] = {}
     complete = [COMPLETE] if COMPLETE.is_file() and not any(path.samefile(COMPLETE) for path in configfiles) else []
     for path in (*complete, *configfiles):
@@ -31,5 +32,5 @@ def check(configfiles: tuple[Path, ...]) -> None:
     project = load_project(config)
     click.echo(
         f"OK: {len(project.selected)} of {len(project.experiments)} experiments, models {', '.join(project.models)}, "
-        f"split {project.config.split}"
+        f"split {project.config.split}\n{estimate(project).describe()}"
     )

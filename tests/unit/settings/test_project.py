@@ -184,6 +184,13 @@ def test_ten_wrong_rows_among_500_are_named_at_once(demo, root):
     assert message.splitlines()[0] == "configuration: 10 problem(s)"
 
 
+def test_a_hundred_mistakes_are_enough_for_one_message(demo, root):
+    wrong = {number: {"assembly": "hg19"} for number in range(2, 502)}
+    lines = problems(merge(demo, sheet_of_500(root, wrong)), root).splitlines()
+    assert (lines[0], lines[-1]) == ("configuration: 500 problem(s)", "  ... and 400 more")
+    assert len(lines) == 102
+
+
 def test_all_mistakes_of_one_row_are_named(demo, root):
     row = {"experiment": "a b", "assembly": "hg19", "format": "gff", "peaks": "peaks/none.bed", "tier": "one"}
     message = problems(merge(demo, sheet_of_500(root, {7: row})), root)

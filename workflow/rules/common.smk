@@ -61,7 +61,6 @@ HOURS = dict(
 )  # at attempt 1
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
 TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of those jobs, as the rules see it
-CHECKPOINT_MINUTES = str(CONFIG.checkpoint_minutes)
 MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json is written last
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
@@ -73,6 +72,16 @@ REPORT_PAGES = [f"results/report/{page}.html" for page in ("summary", "data", "m
 def minutes(rule):
     """A resource function: run time of a rule with a network, growing with the attempt."""
     return lambda wildcards, attempt: 60 * HOURS[rule] * attempt
+
+
+def device_options(wildcards, input):
+    """Where to compute. A function of `input` is no trigger for Snakemake: another device trains nothing again."""
+    return f"--device {CONFIG.device}"
+
+
+def training_options(wildcards, input):
+    """Where to compute, and how often to save the state; no trigger either."""
+    return f"--device {CONFIG.device} --checkpoint-minutes {CONFIG.checkpoint_minutes}"
 
 
 def costs():

@@ -22,14 +22,14 @@ rule predict_scores:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=minutes("predict_scores"),
         gpu=GPUS,
-        device=CONFIG.device,
     params:
         bundles=lambda wildcards: pairs("--bundle", SEED_FOLDERS, SEED_PREDICTIONS, wildcards),
         test_sets=test_set_options,
+        device=device_options,
         settings=dict(revision=REVISIONS["predict"]),
     shell:
         "bindgram predict {params.bundles} {params.test_sets}"
-        " --threads {threads} --device {resources.device} --revision {params.settings[revision]} > {log} 2>&1"
+        " --threads {threads} {params.device} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule evaluate_scores:

@@ -21,11 +21,10 @@ rule finetune_classifier:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=minutes("finetune_classifier"),
         gpu=GPUS,
-        device=CONFIG.device,
-        checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         options=finetune_options,
         folder=subpath(output[0], ancestor=2),
+        how=training_options,
         settings=lambda wildcards: dict(
             model=model_settings(wildcards.model),
             seeds=CONFIG.seeds,
@@ -35,5 +34,4 @@ rule finetune_classifier:
         "exec bindgram finetune --model {input.model} {params.options} --labelled {input.labelled}"
         " --output {params.folder}"
         " --checkpoints results/checkpoints/{wildcards.model}/{wildcards.split}/{wildcards.experiment}/{wildcards.scheme}"
-        " --checkpoint-minutes {resources.checkpoint_minutes}"
-        " --threads {threads} --device {resources.device} --revision {params.settings[revision]} > {log} 2>&1"
+        " --threads {threads} {params.how} --revision {params.settings[revision]} > {log} 2>&1"

@@ -26,10 +26,9 @@ rule pretrain_language_model:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=minutes("pretrain_language_model"),
         gpu=GPUS,
-        device=CONFIG.device,
-        checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         folder=subpath(output.config, parent=True),
+        how=training_options,
         settings=lambda wildcards: dict(
             language_model=language_model_settings(wildcards.lm, "vocabulary", "encoder", "pretrain"),
             seed=CONFIG.seed,
@@ -37,9 +36,9 @@ rule pretrain_language_model:
         ),
     shell:
         "exec bindgram pretrain --language-model {input.language_model} --corpus {input.corpus} --output {params.folder}"
-        " --seed {params.settings[seed]} --threads {threads} --device {resources.device}"
+        " --seed {params.settings[seed]} --threads {threads} {params.how}"
         " --checkpoints results/checkpoints/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}"
-        " --checkpoint-minutes {resources.checkpoint_minutes} --revision {params.settings[revision]} > {log} 2>&1"
+        " --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule adapt_language_model:
@@ -65,12 +64,11 @@ rule adapt_language_model:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=minutes("adapt_language_model"),
         gpu=GPUS,
-        device=CONFIG.device,
-        checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         base=lambda wildcards: f"results/lm/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}",
         positives=lambda wildcards, input: options("--positives", input.positives),
         folder=subpath(output.config, parent=True),
+        how=training_options,
         settings=lambda wildcards: dict(
             language_model=language_model_settings(wildcards.lm, "vocabulary", "encoder", "adapt"),
             seed=CONFIG.seed,
@@ -80,4 +78,4 @@ rule adapt_language_model:
         "exec bindgram adapt --language-model {input.language_model} --base {params.base} {params.positives}"
         " --output {params.folder} --seed {params.settings[seed]} --threads {threads}"
         " --checkpoints results/checkpoints/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}.{wildcards.group}"
-        " --checkpoint-minutes {resources.checkpoint_minutes} --device {resources.device} --revision {params.settings[revision]} > {log} 2>&1"
+        " {params.how} --revision {params.settings[revision]} > {log} 2>&1"

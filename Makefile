@@ -1,5 +1,6 @@
 # make demo    set up, run the embedded demo, name the report
-# make test    set up, run all tests
+# make test    set up, run all tests but those of the cluster
+# make test-slurm  install SLURM (Debian packages, root only), run the tests on a cluster that they start on this machine
 # make lint    formatting and style of code and workflow
 # make setup   only the virtual environment
 # make clean   remove what the workflow made (results, downloads, Snakemake's memory), not the environment
@@ -7,7 +8,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test test-slurm lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,7 +31,15 @@ demo: $(SETUP)
 	@echo "Done. Open the report in a browser: $(CURDIR)/results/report/bindgram.html"
 
 test: $(SETUP)
-	@python -m pytest
+	@python -m pytest -m "not slurm"
+
+SLURM_PACKAGES := munge slurmctld slurmd slurm-client
+
+test-slurm: $(SETUP)
+	@for package in $(SLURM_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$${missing:-} $$package"; done; \
+	[ -z "$${missing:-}" ] || { apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
+	@python -m pytest -m slurm tests/slurm
 
 lint: $(SETUP)
 	@ruff check

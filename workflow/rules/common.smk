@@ -30,7 +30,7 @@ gc.set_threshold(500_000)  # a plan is millions of objects that stay: looking fo
 def checked_project():
     """The project, or one message that lists every problem of the configuration."""
     try:
-        return load_project(config)
+        return load_project(config, check_files=workflow.is_main_process)
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -142,6 +142,17 @@ def assembly_row(wildcards):
     if wildcards.assembly not in PROJECT.assemblies:
         raise WorkflowError(f"{CONFIG.assemblies}: no assembly {wildcards.assembly!r}")
     return PROJECT.assemblies[wildcards.assembly]
+
+
+def local_state(source):
+    """Time of change (ns) and size of a file on disk, as parameter of the rule that reads it; nothing for a URL.
+
+    It is no input: Snakemake ends the whole run when an input disappears, not only the jobs that need it.
+    """
+    if source is None or is_url(source) or not Path(source).is_file():
+        return None
+    status = Path(source).stat()
+    return [status.st_mtime_ns, status.st_size]
 
 
 def local(source):

@@ -44,7 +44,7 @@ rule fetch_genome:
     benchmark:
         "results/benchmarks/fetch_genome/{assembly}.tsv"
     priority: 100
-    retries: 3
+    retries: 0
     conda:
         "../../envs/bio.yaml"
     resources:
@@ -74,7 +74,7 @@ rule fetch_blacklist:
         "results/logs/fetch_blacklist/{assembly}.log",
     benchmark:
         "results/benchmarks/fetch_blacklist/{assembly}.tsv"
-    retries: 3
+    retries: 0
     conda:
         "../../envs/bio.yaml"
     resources:
@@ -93,8 +93,6 @@ rule fetch_blacklist:
 
 
 rule fetch_peaks:
-    input:
-        source=lambda wildcards: local(row(wildcards).peaks),
     output:
         peaks="resources/peaks/{experiment}.{format}.gz",
         record="resources/peaks/{experiment}.{format}.json",
@@ -102,7 +100,7 @@ rule fetch_peaks:
         "results/logs/fetch_peaks/{experiment}.{format}.log",
     benchmark:
         "results/benchmarks/fetch_peaks/{experiment}.{format}.tsv"
-    retries: 3
+    retries: 0
     conda:
         "../../envs/bio.yaml"
     resources:
@@ -112,6 +110,7 @@ rule fetch_peaks:
     params:
         settings=lambda wildcards: dict(
             source=row(wildcards).peaks,
+            state=local_state(row(wildcards).peaks),
             checksum=option("--checksum", row(wildcards).peaks_checksum),
             revision=REVISIONS["fetch"],
         ),
@@ -121,8 +120,6 @@ rule fetch_peaks:
 
 
 rule fetch_test_sequences:
-    input:
-        source=lambda wildcards: local(row(wildcards).test_sequences),
     output:
         sequences="resources/peaks/{experiment}.test.deepbind.gz",
         record="resources/peaks/{experiment}.test.deepbind.json",
@@ -130,7 +127,7 @@ rule fetch_test_sequences:
         "results/logs/fetch_test_sequences/{experiment}.log",
     benchmark:
         "results/benchmarks/fetch_test_sequences/{experiment}.tsv"
-    retries: 3
+    retries: 0
     conda:
         "../../envs/bio.yaml"
     resources:
@@ -140,6 +137,7 @@ rule fetch_test_sequences:
     params:
         settings=lambda wildcards: dict(
             source=row(wildcards).test_sequences,
+            state=local_state(row(wildcards).test_sequences),
             checksum=option("--checksum", row(wildcards).test_sequences_checksum),
             revision=REVISIONS["fetch"],
         ),

@@ -6,9 +6,10 @@ Usage::
     cd results/cluster && snakemake --profile slurm --configfile yeast.yaml ...
     python benchmarks/cluster.py account --folder results/cluster --log results/cluster/driver.log
 
-`prepare` lays out a working directory with the sheet of the experiments that have 50 sites or more. `account` sums what
-the jobs did (Snakemake's benchmark files) and how long SLURM had them, and prints a table. benchmarks/cluster.md has the
-commands of a whole measurement and the results.
+`prepare` lays out a working directory with the sheet of the experiments that have 50 sites or more. `account` says where
+the time of the cluster's two nodes went: the commands (Snakemake's benchmark files), of which interpreter and imports
+(measured then, so run it on the same machine), and the rest, which is Snakemake in the jobs, SLURM and waiting.
+benchmarks/cluster.md has the commands of a whole measurement and the results.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +25,17 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "benchmarks/cluster"
 MIN_SITES = 50
+COMMANDS = {  # of the rules
+    "fetch_peaks": "fetch",
+    "make_positives": "positives",
+    "make_negatives": "negatives",
+    "make_battery": "battery",
+    "score_baselines": "baselines",
+    "finetune_classifier": "finetune",
+    "predict_scores": "predict",
+    "evaluate_scores": "evaluate",
+    "plot_experiment": "plot",
+}
 COLUMNS = ("experiment", "tf", "biosample", "assembly", "format", "peaks", "peaks_checksum")
 
 
@@ -60,10 +73,11 @@ def prepare(data: Path, folder: Path) -> None:
 def start_up_seconds() -> dict[str, float]:
     """CPU seconds before a command does its work: interpreter and imports, the median of five."""
     imports = {
+        "fetch": "bindgram.genome.fetch",
         "positives": "bindgram.data.positives, pyarrow.parquet",
         "negatives": "bindgram.data.negatives, bindgram.data.background",
         "battery": "bindgram.data.battery, bindgram.data.background",
-        "baselines": "bindgram.evaluation.baselines, bindgram.evaluation.metrics, sklearn.linear_model",
+        "baselines": "bindgram.evaluation.baselines, sklearn.linear_model",
         "finetune": "bindgram.training.finetune, bindgram.training.stages",
         "predict": "bindgram.evaluation.predict, bindgram.evaluation.predictions",
         "evaluate": "bindgram.evaluation.metrics, bindgram.evaluation.predictions",
@@ -90,19 +104,44 @@ def job_seconds(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=("rule", "jobs", "wall_s", "cpu_s", "max_rss_mb")).set_index("rule")
 
 
-def slurm_jobs(log: Path) -> int:
+def slurm_jobs(text: str) -> int:
     """How many jobs Snakemake submitted."""
-    return len(set(re.findall(r"SLURM jobid (\d+)", log.read_text())))
+    return len(set(re.findall(r"SLURM jobid (\d+)", text)))
 
 
-def account(folder: Path, log: Path | None) -> None:
+def wall_seconds(text: str) -> float:
+    """From the first to the last time in what Snakemake printed."""
+    stamps = re.findall(r"^\[(\w{3} \w{3} +\d+ \d\d:\d\d:\d\d \d{4})\]", text, flags=re.MULTILINE)
+    first, last = (datetime.strptime(stamp, "%a %b %d %H:%M:%S %Y") for stamp in (stamps[0], stamps[-1]))
+    return (last - first).total_seconds()
+
+
+def account(folder: Path, log: Path, n_nodes: int) -> None:
     table = job_seconds(folder)
-    print(table.round(0).astype(int).to_markdown() if hasattr(table, "to_markdown") else table)
-    print(f"\nsum of the commands: {table['wall_s'].sum() / 60:.1f} min wall, {table['cpu_s'].sum() / 60:.1f} min CPU")
-    if log:
-        print(f"jobs of SLURM: {slurm_jobs(log)}")
+    start_up = start_up_seconds()
+    table["start_up_s"] = [n * start_up.get(COMMANDS.get(rule, ""), 0.0) for rule, n in table["jobs"].items()]
+    print(table.round(0).astype(int).to_string())
+    text = log.read_text()
+    wall, jobs = wall_seconds(text), slurm_jobs(text)
+    commands, starting = table["wall_s"].sum(), table["start_up_s"].sum()
+    snakemake = 2 * jobs * start_up["snakemake"]
+    available = n_nodes * wall
+    n = table.loc["make_positives", "jobs"]
+    rows = {
+        "work of the commands": commands - starting,
+        "interpreter and imports of the commands": starting,
+        "Snakemake in the jobs (two starts each)": snakemake,
+        "the rest: SLURM, gaps between steps, waiting": available - commands - snakemake,
+    }
+    print(
+        f"\n{wall / 60:.1f} min wall, {n} experiments, {jobs} jobs of SLURM, {int(table['jobs'].sum())} of Snakemake\n"
+    )
+    print(f"| of {n_nodes} nodes | min | s per experiment | share |")
+    print("|---|---|---|---|")
+    for name, seconds in rows.items():
+        print(f"| {name} | {seconds / 60:.1f} | {seconds / n:.1f} | {seconds / available:.0%} |")
     print("\nCPU seconds of interpreter and imports:")
-    for name, seconds in start_up_seconds().items():
+    for name, seconds in start_up.items():
         print(f"- {name}: {seconds:.2f}")
 
 
@@ -112,12 +151,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="working directory")
     parser.add_argument("--data", type=Path, help="folder with sacCer3, for prepare")
     parser.add_argument("--log", type=Path, help="what Snakemake printed, for account")
+    parser.add_argument("--nodes", type=int, default=2, help="jobs that run at a time, for account")
     arguments = parser.parse_args()
     if arguments.action == "prepare":
         arguments.folder.mkdir(parents=True, exist_ok=True)
         prepare(arguments.data.resolve(), arguments.folder.resolve())
     else:
-        account(arguments.folder, arguments.log)
+        account(arguments.folder, arguments.log, arguments.nodes)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ Usage::
     cd results/cluster && snakemake --profile slurm --configfile yeast.yaml ...
     python benchmarks/cluster.py account --folder results/cluster --log results/cluster/driver.log
 
-`prepare` lays out a working directory with the sheet of the experiments that have 50 sites or more. `account` says where
-the time of the cluster's two nodes went: the commands (Snakemake's benchmark files), of which interpreter and imports
-(measured then, so run it on the same machine), and the rest, which is Snakemake in the jobs, SLURM and waiting.
+`prepare` lays out a working directory with the sheet of the experiments that have 50 sites or more. `account` says
+where the time of the cluster's nodes went: the commands (Snakemake's benchmark files), of which interpreter and imports (measured
+then, so run it on the same machine), and the rest, which is Snakemake in the jobs, SLURM and waiting.
 benchmarks/cluster.md has the commands of a whole measurement and the results.
 """
 
@@ -30,7 +30,7 @@ COMMANDS = {  # of the rules
     "make_positives": "positives",
     "make_negatives": "negatives",
     "make_battery": "battery",
-    "score_baselines": "baselines",
+    "score_baselines": "baselines and evaluate",
     "finetune_classifier": "finetune",
     "predict_scores": "predict",
     "evaluate_scores": "evaluate",
@@ -90,7 +90,7 @@ def start_up_seconds() -> dict[str, float]:
         code += "; print(u.ru_utime + u.ru_stime)"
         runs = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(5)]
         found[name] = sorted(runs)[2]
-    return found
+    return found | {"baselines and evaluate": found["baselines"] + found["evaluate"]}
 
 
 def job_seconds(folder: Path) -> pd.DataFrame:

@@ -7,9 +7,9 @@ Usage::
     python benchmarks/cluster.py account --folder results/cluster --log results/cluster/driver.log
 
 `prepare` lays out a working directory with the sheet of the experiments that have 50 sites or more. `account` says
-where the time of the cluster's nodes went: the commands (Snakemake's benchmark files), of which interpreter and imports (measured
-then, so run it on the same machine), and the rest, which is Snakemake in the jobs, SLURM and waiting.
-benchmarks/cluster.md has the commands of a whole measurement and the results.
+where the time of the cluster's nodes went: the commands (Snakemake's benchmark files), of which interpreter and
+imports (measured then, so run it on the same machine), and the rest, which is Snakemake in the jobs, SLURM and
+waiting. benchmarks/cluster.md has the commands of a whole measurement and the results.
 """
 
 import argparse

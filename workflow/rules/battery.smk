@@ -13,7 +13,7 @@ rule make_battery:
     benchmark:
         "results/benchmarks/make_battery/{split}/{experiment}.tsv"
     group:
-        "examples"
+        EXAMPLES_GROUP
     conda:
         "../../envs/bio.yaml"
     resources:
@@ -49,7 +49,7 @@ rule make_published_test_set:
     benchmark:
         "results/benchmarks/make_published_test_set/{split}/{experiment}.tsv"
     group:
-        "examples"
+        EXAMPLES_GROUP
     conda:
         "../../envs/bio.yaml"
     resources:

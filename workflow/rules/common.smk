@@ -92,6 +92,16 @@ def costs():
     return works.describe({rule: (n, HOURS[rule]) for rule, n in jobs.items() if n})
 
 
+# Jobs of a cluster: bundles of the consecutive short CPU steps of one experiment, which share one start of Snakemake.
+# A job with a GPU has it for itself. Without GPUs all steps of an experiment are one bundle, unless language models pool
+# the experiments of a TF, which would tie these to each other. Groups of rules: `--groups` does not reach the jobs.
+ONE_BUNDLE = not GPUS and all(model.adapt != "tf" for model in PROJECT.models.values())
+EXAMPLES_GROUP = "experiment" if ONE_BUNDLE else "examples"
+TRAINING_GROUP = "experiment" if ONE_BUNDLE else None
+PREDICTION_GROUP = "experiment" if ONE_BUNDLE else None if GPUS else "evaluation"
+EVALUATION_GROUP = "experiment" if ONE_BUNDLE else "evaluation"
+
+
 # Options of a command
 
 

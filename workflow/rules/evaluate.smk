@@ -14,7 +14,7 @@ rule predict_scores:
     wildcard_constraints:
         model=MODEL_NAMES,
     group:
-        None if GPUS else "evaluation"
+        PREDICTION_GROUP
     conda:
         TORCH_ENVIRONMENT
     threads: 4
@@ -44,7 +44,7 @@ rule evaluate_scores:
     wildcard_constraints:
         model=MODEL_NAMES,
     group:
-        "evaluation"
+        EVALUATION_GROUP
     conda:
         "../../envs/bio.yaml"
     resources:
@@ -71,7 +71,7 @@ rule score_baselines:
     benchmark:
         "results/benchmarks/score_baselines/{split}/{experiment}/{scheme}.tsv"
     group:
-        "examples"
+        EXAMPLES_GROUP
     conda:
         "../../envs/bio.yaml"
     resources:

@@ -12,7 +12,7 @@ rule make_positives:
     benchmark:
         "results/benchmarks/make_positives/{split}/{experiment}.tsv"
     group:
-        "examples"
+        EXAMPLES_GROUP
     conda:
         "../../envs/bio.yaml"
     resources:
@@ -58,7 +58,7 @@ rule make_negatives:
     benchmark:
         "results/benchmarks/make_negatives/{split}/{experiment}/{scheme}.tsv"
     group:
-        "examples"
+        EXAMPLES_GROUP
     conda:
         "../../envs/bio.yaml"
     resources:

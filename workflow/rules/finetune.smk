@@ -14,6 +14,8 @@ rule finetune_classifier:
         "results/benchmarks/finetune_classifier/{model}/{split}/{experiment}/{scheme}.tsv"
     wildcard_constraints:
         model=MODEL_NAMES,
+    group:
+        TRAINING_GROUP
     conda:
         TORCH_ENVIRONMENT
     threads: 4

@@ -57,6 +57,8 @@ rule adapt_language_model:
     benchmark:
         "results/benchmarks/adapt_language_model/{lm}/{assembly}.{split}.{group}.tsv"
     priority: 100
+    group:
+        TRAINING_GROUP
     conda:
         TORCH_ENVIRONMENT
     threads: 4

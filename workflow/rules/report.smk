@@ -73,7 +73,7 @@ rule plot_experiment:
     benchmark:
         "results/benchmarks/plot_experiment/{split}/{experiment}/{scheme}.tsv"
     group:
-        "evaluation"
+        EVALUATION_GROUP
     conda:
         "../../envs/bio.yaml"
     resources:

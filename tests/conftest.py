@@ -245,6 +245,18 @@ class Project:
         file.write_text(new)
 
 
+@pytest.fixture(scope="session")
+def make_tiny_project() -> Callable[[Path], Path]:
+    """Writes the tiny project before any run into a new folder, and returns the folder."""
+
+    def make(root: Path) -> Path:
+        root.mkdir()
+        write_tiny_project(root)
+        return root
+
+    return make
+
+
 @pytest.fixture
 def fresh_project(tmp_path: Path) -> Project:
     """The tiny project before any run."""

@@ -138,7 +138,9 @@ class Cluster:
     def jobs(self) -> dict[str, dict[str, str]]:
         """All jobs of the last five minutes: fields of ``scontrol show job`` by job number."""
         text = slurm("scontrol", "--oneliner", "show", "job")
-        found = (dict(re.findall(r"(\S+?)=(.*?)(?= \S+?=|$)", line)) for line in text.splitlines() if "JobId=" in line)
+        found = (
+            dict(re.findall(r"(\S+?)=(.*?) *(?= \S+?=|$)", line)) for line in text.splitlines() if "JobId=" in line
+        )
         return {fields["JobId"]: fields for fields in found}
 
     def wait_until(self, done: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS) -> None:

@@ -170,14 +170,18 @@ def _fill(template: str, cell: Cell, request: Request, option: str) -> str:
 
 
 def failure_reason(cell: Cell, request: Request) -> str:
-    """What the log of the furthest rule that started says: from its last ``Error:`` on, or its last lines."""
+    """What the log of the furthest rule that started says: from its last ``Error:`` on, or its last lines.
+
+    Snakemake makes empty logs for the rules of a failed bundle that did not start: a log with text goes first.
+    """
     paths = [Path(_fill(template, cell, request, "--log-template")) for template in request.log_templates or ()]
     found = [path for path in paths if path.is_file()]
     if not found:
         return "no metrics and no log: the job did not start"
     logs = [(path, _read_lines(path)) for path in found]
     failed = [(path, lines) for path, lines in logs if _error_lines(lines) or _has_traceback(lines)]
-    path, lines = failed[-1] if failed else logs[-1]
+    written = [(path, lines) for path, lines in logs if lines]
+    path, lines = (failed or written or logs)[-1]
     errors = _error_lines(lines)
     quoted = lines[errors[-1] :] if errors else lines[-QUOTED_LINES:]
     text = " / ".join(quoted) or "(the log is empty)"

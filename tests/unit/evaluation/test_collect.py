@@ -98,6 +98,16 @@ def test_absent_metrics_become_failed_rows_that_quote_the_furthest_log(tmp_path)
     assert len(frame) == 3 + 1 + 3
 
 
+def test_an_empty_log_of_a_rule_that_did_not_start_is_not_quoted(tmp_path):
+    complete(tmp_path)
+    (tmp_path / "cnn/fold/A/matched/s2.json").unlink()
+    (tmp_path / "negatives.log").write_text("Killed\n")
+    (tmp_path / "baselines.log").write_text("")
+    logs = [str(tmp_path / "negatives.log"), str(tmp_path / "baselines.log")]
+    frame = collect_metrics(request(tmp_path, logs=logs)).frame
+    assert frame.loc[frame["status"] == "failed", "reason"].iloc[0].endswith("negatives.log: Killed")
+
+
 def test_a_log_with_an_error_is_quoted_rather_than_a_later_one_without(tmp_path):
     complete(tmp_path)
     (tmp_path / "cnn/fold/A/matched/s2.json").unlink()

@@ -49,12 +49,20 @@ def undisturbed(
 
 @pytest.fixture(scope="session")
 def stories(
-    cluster: Cluster, undisturbed: plots.Folder, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster,
+    undisturbed: plots.Folder,
+    make_tiny_project: Callable[[Path], Path],
+    repository: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Future]]:
     """What each story saw, by its name; a story that broke off raises its error in the test that asks for it."""
     root = tmp_path_factory.mktemp("stories")
-    with ThreadPoolExecutor(len(FAULTS)) as pool:
-        yield {name: pool.submit(story, cluster, undisturbed.copy(root / name)) for name, story in FAULTS.items()}
+    fresh = plots.prepare(make_tiny_project(root / "whole_run"), repository)
+    with ThreadPoolExecutor(len(FAULTS) + 1) as pool:
+        playing = {"whole_run": pool.submit(plots.whole_run, cluster, fresh)}
+        for name, story in FAULTS.items():
+            playing[name] = pool.submit(story, cluster, undisturbed.copy(root / name))
+        yield playing
         plots.end_all()
 
 
@@ -62,3 +70,9 @@ def stories(
 def fault(stories: dict[str, Future]) -> Callable[[str], plots.Fault]:
     """Outcome of a story with a single fault."""
     return lambda name: stories[name].result()
+
+
+@pytest.fixture(scope="session")
+def whole_run(stories: dict[str, Future]) -> plots.WholeRun:
+    """Outcome of the story of all experiments."""
+    return stories["whole_run"].result()

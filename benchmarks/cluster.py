@@ -4,12 +4,12 @@ Usage::
 
     python benchmarks/cluster.py prepare --data ../shared/data --folder results/cluster
     cd results/cluster && snakemake --profile slurm --configfile yeast.yaml ...
-    python benchmarks/cluster.py account --folder results/cluster --log results/cluster/driver.log
+    python benchmarks/cluster.py account --folder results/cluster --jobs /tmp/bindgram-slurm-.../jobs.txt
 
 `prepare` lays out a working directory with the sheet of the experiments that have 50 sites or more. `account` says
-where the time of the cluster's nodes went: the commands (Snakemake's benchmark files), of which interpreter and
-imports (measured then, so run it on the same machine), and the rest, which is Snakemake in the jobs, SLURM and
-waiting. benchmarks/cluster.md has the commands of a whole measurement and the results.
+where the time of an experiment's job went: its commands (Snakemake's benchmark files), of which interpreter and imports
+(measured then, so run it on the same machine), and the rest, which is Snakemake in the job, SLURM and gaps.
+benchmarks/cluster.md has the commands of a whole measurement and the results.
 """
 
 import argparse
@@ -26,7 +26,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "benchmarks/cluster"
 MIN_SITES = 50
 COMMANDS = {  # of the rules
-    "fetch_peaks": "fetch",
     "make_positives": "positives",
     "make_negatives": "negatives",
     "make_battery": "battery",
@@ -36,6 +35,7 @@ COMMANDS = {  # of the rules
     "evaluate_scores": "evaluate",
     "plot_experiment": "plot",
 }
+SPLIT = "sacCer3_chromosomes"
 COLUMNS = ("experiment", "tf", "biosample", "assembly", "format", "peaks", "peaks_checksum")
 
 
@@ -73,7 +73,6 @@ def prepare(data: Path, folder: Path) -> None:
 def start_up_seconds() -> dict[str, float]:
     """CPU seconds before a command does its work: interpreter and imports, the median of five."""
     imports = {
-        "fetch": "bindgram.genome.fetch",
         "positives": "bindgram.data.positives, pyarrow.parquet",
         "negatives": "bindgram.data.negatives, bindgram.data.background",
         "battery": "bindgram.data.battery, bindgram.data.background",
@@ -93,56 +92,54 @@ def start_up_seconds() -> dict[str, float]:
     return found | {"baselines and evaluate": found["baselines"] + found["evaluate"]}
 
 
-def job_seconds(folder: Path) -> pd.DataFrame:
-    """Wall and CPU seconds of the commands, one row per rule, from Snakemake's benchmark files."""
+def commands(folder: Path) -> pd.DataFrame:
+    """Wall seconds of every command that an experiment's job ran, from Snakemake's benchmark files."""
     rows = []
-    for rule in sorted((folder / "results/benchmarks").iterdir()):
-        files = [rule] if rule.is_file() else sorted(rule.rglob("*.tsv"))
-        tables = pd.concat([pd.read_csv(file, sep="\t") for file in files])
-        name = rule.name.removesuffix(".tsv")
-        rows.append((name, len(tables), tables["s"].sum(), tables["cpu_time"].sum(), tables["max_rss"].max()))
-    return pd.DataFrame(rows, columns=("rule", "jobs", "wall_s", "cpu_s", "max_rss_mb")).set_index("rule")
+    for rule, command in COMMANDS.items():
+        for file in sorted((folder / "results/benchmarks" / rule).rglob("*.tsv")):
+            parts = file.relative_to(folder / "results/benchmarks" / rule).with_suffix("").parts
+            place = parts.index(SPLIT) + 1
+            seconds = float(pd.read_csv(file, sep="\t")["s"].iloc[0])
+            rows.append((parts[place], command, seconds, datetime.fromtimestamp(file.stat().st_mtime)))
+    return pd.DataFrame(rows, columns=("experiment", "command", "seconds", "ended"))
 
 
-def slurm_jobs(text: str) -> int:
-    """How many jobs Snakemake submitted."""
-    return len(set(re.findall(r"SLURM jobid (\d+)", text)))
+def one_after_another(wide: pd.DataFrame) -> pd.Series:
+    """Seconds of an experiment's commands as they follow each other: two pairs of them run side by side."""
+    pairs = wide[["negatives", "battery"]].max(axis=1) + wide[["baselines and evaluate", "finetune"]].max(axis=1)
+    return wide["positives"] + pairs + wide["predict"] + wide["evaluate"] + wide["plot"]
 
 
-def wall_seconds(text: str) -> float:
-    """From the first to the last time in what Snakemake printed."""
-    stamps = re.findall(r"^\[(\w{3} \w{3} +\d+ \d\d:\d\d:\d\d \d{4})\]", text, flags=re.MULTILINE)
-    first, last = (datetime.strptime(stamp, "%a %b %d %H:%M:%S %Y") for stamp in (stamps[0], stamps[-1]))
-    return (last - first).total_seconds()
+def finished_jobs(path: Path, since: datetime) -> pd.DataFrame:
+    """Start and end of the experiments' jobs in SLURM's list of finished jobs (JobCompLoc)."""
+    found = re.findall(r"JobState=COMPLETED.*?StartTime=(\S+) EndTime=(\S+) .*?WorkDir=", path.read_text())
+    table = pd.DataFrame(found, columns=("start", "end")).apply(pd.to_datetime)
+    return table[table["start"] >= since]
 
 
-def account(folder: Path, log: Path, n_nodes: int) -> None:
-    table = job_seconds(folder)
+def account(folder: Path, jobs_file: Path, since: datetime) -> None:
+    table = commands(folder)
+    wide = table.pivot_table(index="experiment", columns="command", values="seconds").dropna()
+    ended = table[table["command"] == "plot"].set_index("experiment")["ended"]
+    jobs = finished_jobs(jobs_file, since)
+    wide = wide[ended.reindex(wide.index) >= jobs["start"].min()]
     start_up = start_up_seconds()
-    table["start_up_s"] = [n * start_up.get(COMMANDS.get(rule, ""), 0.0) for rule, n in table["jobs"].items()]
-    print(table.round(0).astype(int).to_string())
-    text = log.read_text()
-    wall, jobs = wall_seconds(text), slurm_jobs(text)
-    commands, starting = table["wall_s"].sum(), table["start_up_s"].sum()
-    snakemake = 2 * jobs * start_up["snakemake"]
-    available = n_nodes * wall
-    n = table.loc["make_positives", "jobs"]
-    rows = {
-        "work of the commands": commands - starting,
-        "interpreter and imports of the commands": starting,
-        "Snakemake in the jobs (two starts each)": snakemake,
-        "the rest: SLURM, gaps between steps, waiting": available - commands - snakemake,
-    }
-    print(
-        f"\n{wall / 60:.1f} min wall, {n} experiments, {jobs} jobs of SLURM, {int(table['jobs'].sum())} of Snakemake\n"
-    )
-    print(f"| of {n_nodes} nodes | min | s per experiment | share |")
+    path = one_after_another(wide)
+    starting = one_after_another(pd.DataFrame({name: [start_up[name]] for name in COMMANDS.values()}))[0]
+    job = (jobs["end"] - jobs["start"]).dt.total_seconds()
+    print(f"{len(wide)} experiments, {len(jobs)} jobs since {jobs['start'].min()}; seconds per experiment:\n")
+    print("| | mean | median |")
+    print("|---|---|---|")
+    print(f"| job of an experiment in SLURM | {job.mean():.1f} | {job.median():.1f} |")
+    print(f"| its commands, one after another | {path.mean():.1f} | {path.median():.1f} |")
+    print(f"| of these: interpreter and imports, on an idle machine | {starting:.1f} | {starting:.1f} |")
+    rest = f"{job.mean() - path.mean():.1f} | {job.median() - path.median():.1f}"
+    print(f"| the rest of the job: Snakemake, SLURM, gaps | {rest} |")
+    print(f"| of this: CPU of Snakemake's two imports, idle | {2 * start_up['snakemake']:.1f} | |")
+    print("\n| command | mean s | median s | of which start, idle |")
     print("|---|---|---|---|")
-    for name, seconds in rows.items():
-        print(f"| {name} | {seconds / 60:.1f} | {seconds / n:.1f} | {seconds / available:.0%} |")
-    print("\nCPU seconds of interpreter and imports:")
-    for name, seconds in start_up.items():
-        print(f"- {name}: {seconds:.2f}")
+    for name in wide.columns:
+        print(f"| {name} | {wide[name].mean():.2f} | {wide[name].median():.2f} | {start_up[name]:.2f} |")
 
 
 def main() -> None:
@@ -150,14 +147,16 @@ def main() -> None:
     parser.add_argument("action", choices=("prepare", "account"))
     parser.add_argument("--folder", type=Path, required=True, help="working directory")
     parser.add_argument("--data", type=Path, help="folder with sacCer3, for prepare")
-    parser.add_argument("--log", type=Path, help="what Snakemake printed, for account")
-    parser.add_argument("--nodes", type=int, default=2, help="jobs that run at a time, for account")
+    parser.add_argument("--jobs", type=Path, help="jobs.txt in the folder that cluster.py names, for account")
+    parser.add_argument(
+        "--since", type=datetime.fromisoformat, default=datetime(2000, 1, 1), help="jobs since, for account"
+    )
     arguments = parser.parse_args()
     if arguments.action == "prepare":
         arguments.folder.mkdir(parents=True, exist_ok=True)
         prepare(arguments.data.resolve(), arguments.folder.resolve())
     else:
-        account(arguments.folder, arguments.log, arguments.nodes)
+        account(arguments.folder, arguments.jobs, arguments.since)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Each story plays in a project folder of its own, so that all can play at the sam
 SLURM and for Snakemake's looks at the queue. The tests say what must be true in the end.
 """
 
+import base64
 import os
 import re
 import shutil
@@ -128,6 +129,11 @@ class Folder:
             )
         STARTED.append(process)
         return Driver(process, log)
+
+    def is_noted(self, path: str) -> bool:
+        """Whether Snakemake has noted that the job which makes a file has ended; else it would make the file again."""
+        mark = base64.urlsafe_b64encode(path.encode()).decode()
+        return not (self.root / ".snakemake/incomplete" / mark).exists()
 
     def jobs(self, cluster: Cluster, rule: str = "") -> list[dict[str, str]]:
         """SLURM's view of the jobs that were sent from here for a rule (or a bundle with it), in order."""
@@ -282,7 +288,7 @@ class WholeRun:
 
     folder: Folder
     killed_with: list[dict[str, str]]  # jobs when the first Snakemake was killed
-    done_before: dict[str, float]  # times of the bundles that were finished then, by path
+    done_before: dict[str, float]  # times of the bundles that Snakemake had noted as finished then, by path
     status: int  # exit status of the second Snakemake
     output: str  # of the second Snakemake
     report_status: int
@@ -303,8 +309,11 @@ def whole_run(cluster: Cluster, folder: Folder) -> WholeRun:
     first.wait_until(lambda: bool(EPOCH.search(folder.read(CNN_LOG))), "training", 300)
     first.kill()
     killed_with = folder.jobs(cluster)
-    bundles = list(folder.root.glob("results/models/**/config.json"))
-    done_before = {str(path.relative_to(folder.root)): path.stat().st_mtime for path in bundles}
+    done_before = {
+        path: (folder.root / path).stat().st_mtime
+        for path in (str(path.relative_to(folder.root)) for path in folder.root.glob("results/models/**/config.json"))
+        if folder.is_noted(path)
+    }
     second = folder.start(*arguments)
     status = second.wait()
     report = folder.start("report_available", "--cores", "1", cluster=False)

@@ -4,7 +4,7 @@ Usage::
 
     python benchmarks/cluster.py prepare --data ../shared/data --folder results/cluster
     cd results/cluster && snakemake --profile slurm --configfile yeast.yaml ...
-    python benchmarks/cluster.py account --folder results/cluster --jobs /tmp/bindgram-slurm-.../jobs.txt
+    python benchmarks/cluster.py account --folder results/cluster --jobs FOLDER_OF_CLUSTER/jobs.txt
 
 `prepare` lays out a working directory with the sheet of the experiments that have 50 sites or more. `account` says
 where the time of an experiment's job went: its commands (Snakemake's benchmark files), of which interpreter and imports

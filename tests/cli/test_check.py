@@ -9,6 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from bindgram.cli import cli
+from bindgram.errors import InputError
 
 
 @pytest.fixture
@@ -67,3 +68,14 @@ def test_misspelt_key_is_named(project):
     result = check("config/config.yaml", "config/demo.yaml", "mine.yaml")
     assert result.returncode == 1
     assert "positives.widht: unknown key" in result.stderr
+
+
+def test_without_a_file_the_configuration_of_the_checkout_is_checked(repository, tmp_path, monkeypatch):
+    monkeypatch.chdir(repository)
+    alone = CliRunner().invoke(cli, ["check"], catch_exceptions=False)
+    named = CliRunner().invoke(cli, ["check", "--configfile", "config/config.yaml"], catch_exceptions=False)
+    assert alone.exit_code == 0
+    assert alone.output == named.output
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"config/config\.yaml: no such file"):
+        CliRunner().invoke(cli, ["check"], catch_exceptions=False)

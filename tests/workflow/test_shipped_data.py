@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import itertools
+import json
 
 import pytest
 
@@ -70,6 +71,32 @@ def test_folds_test_every_chromosome_exactly_once(repository):
     assert sorted(tested) == sorted([*(f"chr{n}" for n in range(1, 23)), "chrX", "chrY"])
 
 
+@pytest.mark.realdata
+def test_folds_say_what_their_source_says(repository, real_data):
+    expected = json.loads((real_data / "experiments/folds.json").read_text())
+    assert sorted(expected) == sorted(path.stem for path in (repository / "config/splits").glob("fold_*.yaml"))
+    for name, fold in expected.items():
+        split = load_split(repository / f"config/splits/{name}.yaml")
+        for assembly in ("hg38", "hg19"):
+            regions = split.assemblies[assembly].regions()
+            assert {key: sorted(blocks.values()) for key, blocks in regions.items()} == {
+                key: sorted(fold[key]) for key in ("train", "valid", "test")
+            }
+
+
+def test_every_shipped_split_names_what_is_tiled(repository):
+    paths = sorted((repository / "config/splits").glob("*.yaml"))
+    blocks = {path.stem: [row.tiled_block() for row in load_split(path).assemblies.values()] for path in paths}
+    assert all(block is not None for found in blocks.values() for block in found)
+    assert {name: found[0].name for name, found in blocks.items() if name != "chr22_blocks"} == {
+        "fold_0": "chr6",
+        "fold_1": "chr8",
+        "fold_2": "chr12",
+        "fold_3": "chr10",
+        "fold_4": "chr7",
+    }
+
+
 SHEETS = {"hg38": "experiments.tsv", "hg19": "experiments_hg19.tsv"}
 
 
@@ -95,6 +122,8 @@ def test_one_line_of_the_configuration_chooses_the_sheet(repository, monkeypatch
 def test_shipped_sheet_says_what_its_source_says(repository, real_data, assembly, tiers):
     with (real_data / f"experiments/experiments_{assembly}.tsv").open(encoding="utf-8") as source:
         expected = list(csv.DictReader(source, delimiter="\t"))
+    with (real_data / "experiments/factors.tsv").open(encoding="utf-8") as source:
+        family = {fact["tf"]: fact["dbd_family"] for fact in csv.DictReader(source, delimiter="\t")}
     rows = list(read_experiments(repository / "config" / SHEETS[assembly]).values())
     assert len(rows) == len(expected)
     for row, fact in zip(rows, expected, strict=True):
@@ -104,6 +133,7 @@ def test_shipped_sheet_says_what_its_source_says(repository, real_data, assembly
         assert (row.accession, row.lab, row.treatment or "none") == (fact["accession"], fact["lab"], fact["treatment"])
         assert row.frip == (float(fact["frip"]) if fact["frip"] else None)
         assert row.tier == tiers.index(fact["tier"]) + 1
+        assert (row.family or "") == family[row.tf].replace("Unknown", "")
 
 
 @pytest.mark.realdata

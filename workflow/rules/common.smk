@@ -231,7 +231,7 @@ def split_blocks(split, assembly):
         raise WorkflowError(f"split {split!r} is not the configured split {SPLIT!r}; set split in the configuration")
     if assembly not in PROJECT.split.assemblies:
         raise WorkflowError(f"config/splits/{split}.yaml: assemblies: {assembly!r} is missing; add its blocks")
-    return PROJECT.split.assemblies[assembly].model_dump(mode="json")
+    return PROJECT.split.assemblies[assembly].regions()
 
 
 def blocks_of_experiment(wildcards):

@@ -19,9 +19,13 @@ COLUMNS = ("chrom", "start", "end", "split", "name")
 
 @dataclass(frozen=True)
 class Split:
-    """Blocks of one assembly in file order: `regions` is a frame ``chrom, start, end, split, name`` (bp, half-open)."""
+    """Blocks of one assembly in file order: `regions` is a frame ``chrom, start, end, split, name`` (bp, half-open).
+
+    `tiled` is the name of the test block that T4 tiles, "" where the split file names none.
+    """
 
     regions: pd.DataFrame
+    tiled: str = ""
 
     @classmethod
     def load(cls, path: Path, assembly: str, chrom_sizes: Mapping[str, int]) -> Self:
@@ -31,18 +35,24 @@ class Split:
         ------
         InputError : the file is wrong, lacks the assembly, or names a block that the assembly does not have.
         """
-        blocks = split_of_assembly(load_split(path), assembly, path).blocks()
+        assembly_split = split_of_assembly(load_split(path), assembly, path)
+        blocks, tiled = assembly_split.blocks(), assembly_split.tiled_block()
         problems = [problem for block in blocks if (problem := _problem(block, chrom_sizes))]
         raise_all(problems, f"{path}: assemblies.{assembly}")
         rows = [
             (block.chrom, block.start, block.end or chrom_sizes[block.chrom], block.split, block.name)
             for block in blocks
         ]
-        return cls(pd.DataFrame(rows, columns=list(COLUMNS)))
+        return cls(pd.DataFrame(rows, columns=list(COLUMNS)), tiled.name if tiled else "")
 
     def of(self, split: str) -> pd.DataFrame:
         """Blocks of ``train``, ``valid`` or ``test``, in file order."""
         return self.regions[self.regions["split"] == split].reset_index(drop=True)
+
+    def tiled_region(self) -> tuple[str, int, int] | None:
+        """The test block that T4 tiles: chrom, start, end; None where the split file names none."""
+        rows = self.regions[self.regions["name"] == self.tiled]
+        return next(rows[["chrom", "start", "end"]].itertuples(index=False, name=None), None)
 
     def assign(self, chroms: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Tell the split of each of N regions: (N,) object array, "" where it is not wholly inside one block."""

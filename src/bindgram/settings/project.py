@@ -21,7 +21,7 @@ from bindgram.settings.sheets import (
     read_sheet,
     unknown_assembly,
 )
-from bindgram.settings.splits import SplitFile, load_split, split_of_assembly
+from bindgram.settings.splits import SplitFile, hold_out_problems, load_split, split_of_assembly, why_held_out
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
     for name in sorted({row.assembly for row in selected.values() if row.has_coordinates}):
         if split is not None and assemblies and name in assemblies.rows:
             _collect(problems, lambda name=name: split_of_assembly(split, name, split_path))
+    if split is not None and experiments:
+        problems += _hold_out_problems(checked, split, split_path, experiments, selected)
     problems += _reference_problems(checked, models, universe, experiments)
     raise_all(problems, "configuration")
     assert split is not None
@@ -100,6 +102,20 @@ def _check_rows(
             unknown_assembly(experiments, line, known, config.assemblies)
         if root is not None:
             missing_files(experiments, line, root)
+
+
+def _hold_out_problems(
+    config: Config, split: SplitFile, path: Path, experiments: Sheet[Experiment], selected: Mapping[str, Experiment]
+) -> list[str]:
+    """Names that hold out nothing, and a hold-out that leaves nothing to train; a sheet with mistakes comes first."""
+    if experiments.problems:
+        return []
+    problems = hold_out_problems(split.hold_out, experiments.rows.values(), path, config.experiments)
+    if selected and all(why_held_out(row, split.hold_out) for row in selected.values()):
+        problems.append(
+            f"{path}: hold_out: all selected experiments are held out, none is left to train; hold out less"
+        )
+    return problems
 
 
 def _collect(problems: list[str], read: Callable[[], Any]) -> Any:

@@ -52,11 +52,17 @@ class Experiment(Settings):
     treatment: str | None = None
     lab: str | None = None
     frip: Fraction | None = None
+    family: str | None = None
 
     @property
     def has_coordinates(self) -> bool:
         """Whether the source gives genome coordinates (published sequence sets do not)."""
         return self.format != "deepbind"
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Families of the TF: the names of the column `family`, which ``;`` separates."""
+        return tuple(name for part in (self.family or "").split(";") if (name := part.strip()))
 
 
 URL_SCHEMES = ("http://", "https://", "ftp://")

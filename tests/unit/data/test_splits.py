@@ -74,6 +74,11 @@ def test_of_gives_the_blocks_of_one_split(tmp_path):
     assert load(tmp_path).of("train")["name"].tolist() == ["left", "small"]
 
 
+def test_tiled_region_is_a_test_block_with_its_end_written_out(tmp_path):
+    assert load(tmp_path).tiled_region() is None
+    assert load(tmp_path, TEXT + "    tiled: right\n").tiled_region() == ("chr1", 700, 1000)
+
+
 def test_to_json_writes_every_end_out(tmp_path):
     assert load(tmp_path).to_json()["train"] == {"left": "chr1:0-400", "small": "chr2:0-500"}
 

@@ -89,6 +89,20 @@ def test_reference_to_nothing_is_named(demo, root, override, message):
     assert message in problems(merge(demo, override), root)
 
 
+def test_hold_out_that_names_nothing_or_everything_is_named(demo, root):
+    path = root / "config/splits/chr22_blocks.yaml"
+    text = path.read_text()
+    path.write_text(text + "hold_out: {test: {tfs: [CTFC]}, valid: {families: [Ets]}}\n")
+    message = problems(demo, root)
+    assert (
+        "chr22_blocks.yaml: hold_out.test.tfs: not in config/demo_experiments.tsv: CTFC (did you mean 'CTCF'?)"
+        in message
+    )
+    assert "hold_out.valid.families: config/demo_experiments.tsv has no column family" in message
+    path.write_text(text + "hold_out: {test: {biosamples: [pooled_cell_types]}}\n")
+    assert "all selected experiments are held out, none is left to train" in problems(demo, root)
+
+
 def test_missing_peak_file_is_named_with_its_experiment(demo, root):
     sheet = root / "config/demo_experiments.tsv"
     sheet.write_text(sheet.read_text().replace("peaks/CTCF.bed.gz", "peaks/CTFC.bed.gz"))

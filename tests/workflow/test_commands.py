@@ -48,7 +48,7 @@ def every_kind_of_job(fresh_project):
         (root / f"config/models/by_{group}.yaml").write_text(yaml.safe_dump(model | {"adapt": group}))
     (root / "config/universe.txt").write_text("planted\npublished\n")
     config = yaml.safe_load((root / "config/config.yaml").read_text())
-    config |= {"models": [*config["models"], "by_experiment", "by_tf"], "adaptation_universe": "config/universe.txt"}
+    config |= {"models": [*config["models"], "by_experiment", "by_tf"], "universe": "config/universe.txt"}
     config["negatives"]["schemes"] = ["genomic_matched", "dinucleotide_shuffle"]
     config["positives"]["strongest"] = 100
     config["battery"]["max_positives"] = 50

@@ -367,7 +367,7 @@ def adaptation_positives(wildcards):
     chosen = [name] if kind == "experiment" else pooled
     if not chosen:
         raise WorkflowError(
-            f"{CONFIG.adaptation_universe}: no experiment of TF {name} on {wildcards.assembly}; add one, "
+            f"{CONFIG.universe}: no experiment of TF {name} on {wildcards.assembly}; add one, "
             "or use a model without adapt: tf"
         )
     return [f"results/examples/{wildcards.split}/{experiment}/positives.parquet" for experiment in chosen]

@@ -1,7 +1,7 @@
 """The example table: the contract of the pipeline. One row is one labelled sequence.
 
 Columns: ``example_id``; ``chrom``, ``start``, ``end`` (bp, 0-based, half-open) and ``strand`` (null together where a
-published set has no coordinates); ``label`` (0/1); ``kind`` (peak, dinucleotide_shuffle, genomic_matched, published);
+published set has no coordinates); ``label`` (0/1); ``kind`` (peak, or the scheme that made a negative);
 ``parent_id`` (the positive a negative was made from); ``split`` (train, valid, test); ``sequence``.
 
 Sequences are upper case; every ambiguous base is N. `write_examples` refuses a table with repeated ids, a negative in

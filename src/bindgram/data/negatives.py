@@ -7,6 +7,7 @@ where the scheme needs none). `counts` are pairs (reason, n) that say why wanted
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ Scheme = Callable[
     [pd.DataFrame, np.ndarray, set[str], np.random.Generator, Background | None], tuple[pd.DataFrame, Counts]
 ]
 _REDRAWS = 5
+KLET_SCHEMES = {1: "mononucleotide_shuffle", 2: "dinucleotide_shuffle", 3: "trinucleotide_shuffle"}  # by length k
 
 
 def spread_ratio(n: int, ratio: float, rng: np.random.Generator) -> np.ndarray:
@@ -31,14 +33,15 @@ def spread_ratio(n: int, ratio: float, rng: np.random.Generator) -> np.ndarray:
     return wanted
 
 
-def dinucleotide_shuffle(
+def klet_shuffle(
+    k: int,
     positives: pd.DataFrame,
     n_wanted: np.ndarray,
     avoid: set[str],
     rng: np.random.Generator,
     background: Background | None = None,
 ) -> tuple[pd.DataFrame, Counts]:
-    """Shuffle each positive with its dinucleotide counts, first and last base kept exactly.
+    """Shuffle each positive with the count of every k-let, and its first and last k - 1 bases, kept exactly.
 
     A shuffle that gives a sequence of `avoid` (its own source among them) or of another shuffle, on either strand, is
     drawn again up to 5 times and then left out. A positive with an ambiguous base is not shuffled.
@@ -52,10 +55,10 @@ def dinucleotide_shuffle(
     for _ in range(1 + _REDRAWS):
         if not len(pending):
             break
-        texts.iloc[pending] = strings_of(shuffle_klets(codes[parent[pending]], 2, rng))
+        texts.iloc[pending] = strings_of(shuffle_klets(codes[parent[pending]], k, rng))
         pending = rows[_not_new(texts.iloc[rows], avoid)]
     kept = np.setdiff1d(rows, pending)
-    made = _inherit(positives, parent[kept], "dinucleotide_shuffle", texts.iloc[kept])
+    made = _inherit(positives, parent[kept], KLET_SCHEMES[k], texts.iloc[kept])
     return made, [("ambiguous_parent", int((~clear).sum())), ("no_new_shuffle", len(pending))]
 
 
@@ -84,8 +87,16 @@ def genomic_matched(
 
 
 NEGATIVE_SCHEMES: dict[str, Scheme] = {
-    "dinucleotide_shuffle": dinucleotide_shuffle,
+    **{name: partial(klet_shuffle, k) for k, name in KLET_SCHEMES.items()},
     "genomic_matched": genomic_matched,
+}
+# What the negatives of a scheme have in common with the positives by construction: an audit judges only these.
+# kmer1 to kmer3 are counts of k-mers on both strands.
+PRESERVES: dict[str, tuple[str, ...]] = {
+    "mononucleotide_shuffle": ("gc", "kmer1"),
+    "dinucleotide_shuffle": ("gc", "kmer1", "kmer2", "cpg"),
+    "trinucleotide_shuffle": ("gc", "kmer1", "kmer2", "kmer3", "cpg"),
+    "genomic_matched": ("gc", "repeats"),
 }
 
 

@@ -13,7 +13,9 @@ PACKAGES = ("bindgram", "torch", "numpy", "pandas", "scikit-learn", "scipy", "se
 PACKAGES += ("pybedtools", "matplotlib", "snakemake")
 SCHEME_WORDS = {
     "genomic_matched": "real genomic windows of the same GC content",
+    "mononucleotide_shuffle": "shuffles of the positives that keep all base counts",
     "dinucleotide_shuffle": "shuffles of the positives that keep all dinucleotide counts",
+    "trinucleotide_shuffle": "shuffles of the positives that keep all trinucleotide counts",
     "published": "the negatives that were published with the sequences",
 }
 REFERENCES = (

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from bindgram.settings.base import Id, Settings, parse, read_yaml
 
-Scheme = Literal["dinucleotide_shuffle", "genomic_matched"]
+Scheme = Literal["mononucleotide_shuffle", "dinucleotide_shuffle", "trinucleotide_shuffle", "genomic_matched"]
 FilterName = Literal["split", "blacklist", "ambiguous", "duplicate"]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -135,7 +135,7 @@ class Config(Settings):
     seeds: Annotated[list[Count], Field(min_length=1)]
     baselines: dict[Id, KmerBaselineSettings]
     floor: Id
-    adaptation_universe: str | None
+    universe: str | None
     device: Literal["auto", "cpu", "cuda"]
     checkpoint_minutes: Rate
     container: str | None

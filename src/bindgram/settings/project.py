@@ -58,7 +58,7 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
     split = _collect(problems, lambda: load_split(named_file(split_path)))
     listed = _collect(problems, lambda: read_list(checked.select.list, root, "select.list"))
     models, language_models = _load_models(checked, root, problems)
-    universe = _collect(problems, lambda: read_list(checked.adaptation_universe, root, "adaptation_universe")) or ()
+    universe = _collect(problems, lambda: read_list(checked.universe, root, "universe")) or ()
     selected = select(experiments.rows, checked.select, listed) if experiments else {}
     used = {row.assembly for row in selected.values()}
     if experiments:
@@ -170,9 +170,7 @@ def _reference_problems(
         ids = {line.cells.get("experiment", "") for line in experiments.lines}
         unknown = [name for name in universe if name not in ids]
         if unknown:
-            problems.append(
-                f"{config.adaptation_universe}: not in {config.experiments}: {with_suggestions(unknown, ids)}"
-            )
+            problems.append(f"{config.universe}: not in {config.experiments}: {with_suggestions(unknown, ids)}")
     if any(model.adapt == "tf" for model in models.values()) and not universe:
-        problems.append("configuration: adaptation_universe: required by a model with adapt: tf; name a list file")
+        problems.append("configuration: universe: required by a model with adapt: tf; name a list file")
     return problems

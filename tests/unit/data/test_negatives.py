@@ -9,7 +9,7 @@ import pytest
 
 from bindgram.data.background import BackgroundRequest, why_undefined
 from bindgram.data.examples import ExampleTable, canonical_sequences, check_examples, empty_examples, skipped_examples
-from bindgram.data.negatives import NEGATIVE_SCHEMES, make_negatives, spread_ratio
+from bindgram.data.negatives import KLET_SCHEMES, NEGATIVE_SCHEMES, PRESERVES, make_negatives, spread_ratio
 from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
 from bindgram.genome.regions import extend, make_regions, overlaps, read_bed3, subtract
@@ -47,8 +47,8 @@ def unplaced(sequences, splits="train"):
     )
 
 
-def shuffled(positives, ratio=1.0, splits=("train",), seed=1, **options):
-    return make_negatives("e", positives, splits, DINUCLEOTIDE, ratio, rng(seed), **options)
+def shuffled(positives, ratio=1.0, splits=("train",), seed=1, scheme=DINUCLEOTIDE, **options):
+    return make_negatives("e", positives, splits, scheme, ratio, rng(seed), **options)
 
 
 def test_registry_holds_the_schemes_that_the_configuration_offers():
@@ -68,14 +68,24 @@ def test_one_more_goes_to_other_positives_with_another_seed():
     assert {tuple(spread_ratio(8, 1.25, rng(seed))) for seed in range(20)} != {tuple(spread_ratio(8, 1.25, rng(0)))}
 
 
-def test_shuffle_keeps_every_dinucleotide_count_and_both_ends():
+@pytest.mark.parametrize(("k", "scheme"), KLET_SCHEMES.items())
+def test_shuffle_keeps_every_count_of_its_klets_and_no_longer_ones(k, scheme):
     positives = unplaced(random_sequences(50))
-    made, _ = shuffled(positives)
+    made, _ = shuffled(positives, scheme=scheme)
+    assert set(made["kind"]) == {scheme}
     parents = made["parent_id"].map(positives.set_index("example_id")["sequence"])
     before, after = codes_of(parents.tolist()), codes_of(made["sequence"].tolist())
-    assert (count_kmers(before, 2) == count_kmers(after, 2)).all()
-    assert (before[:, [0, -1]] == after[:, [0, -1]]).all()
+    assert len(before) == 50
+    assert all((count_kmers(before, shorter) == count_kmers(after, shorter)).all() for shorter in range(1, k + 1))
+    assert (count_kmers(before, k + 1) != count_kmers(after, k + 1)).any()
+    fixed = list(range(k - 1)) + list(range(61 - k, 60))  # the first and last k - 1 bases
+    assert (before[:, fixed] == after[:, fixed]).all()
     assert (before != after).any(axis=1).all()
+
+
+def test_every_scheme_says_which_features_it_preserves():
+    assert set(PRESERVES) == set(NEGATIVE_SCHEMES)
+    assert set().union(*PRESERVES.values()) <= {"gc", "kmer1", "kmer2", "kmer3", "cpg", "repeats"}
 
 
 def test_negative_takes_split_and_parent_and_has_its_own_id():

@@ -78,7 +78,7 @@ def test_selection_narrows_list_by_list_then_takes_the_first(demo, root, selecti
         ({"split": "fold_0"}, "'hg38_chr22' is missing; the file has hg19, hg38"),
         ({"assemblies": "config/nothing.tsv"}, "config/nothing.tsv: no such file"),
         ({"assemblies": "config/assemblies.tsv"}, "'hg38_chr22' is not in config/assemblies.tsv, which has"),
-        ({"adaptation_universe": "config/nothing.txt"}, "adaptation_universe lists one experiment id per line"),
+        ({"universe": "config/nothing.txt"}, "universe lists one experiment id per line"),
         (
             {"baselines": {"cnn_demo": {"k": 1, "inverse_regularisation": 1.0}}},
             "'cnn_demo' is also the name of a model",
@@ -115,7 +115,7 @@ def test_adaptation_needs_a_stage_and_a_universe(demo, root):
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"adapt": "tf"}))
     message = problems(demo, root)
     assert "adapt: config/lms/awd_lstm_demo.yaml has no adapt stage" in message
-    assert "adaptation_universe: required by a model with adapt: tf" in message
+    assert "universe: required by a model with adapt: tf" in message
 
 
 def test_problems_of_all_files_come_at_once(demo, root):

@@ -16,6 +16,7 @@ from bindgram.cli import COMMANDS
 from bindgram.data.corpus import CONTIG_COLUMNS
 from bindgram.data.examples import SCHEMA as EXAMPLES_SCHEMA
 from bindgram.data.filters import REASONS
+from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
 from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
 from bindgram.evaluation.metrics import METRICS, empty_result
 from bindgram.evaluation.predictions import SCHEMA as PREDICTIONS_SCHEMA
@@ -231,6 +232,12 @@ def test_formats_have_every_count_and_column_of_the_corpus():
     assert len(counts) > 10
     for name in counts | set(CONTIG_COLUMNS):
         assert re.search(rf"`(counts\.)?{name}`", described), name
+
+
+def test_formats_have_every_part_of_the_tile_table():
+    described = section(FORMATS, "Tile table")
+    for name in (*CHROMOSOME_COLUMNS, *PROPERTIES, "repeat_start", "repeat_end", *REPEAT_SOURCES):
+        assert f"`{name}`" in described, name
 
 
 @pytest.mark.parametrize("module", ["pretrain", "finetune"])

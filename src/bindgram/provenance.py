@@ -74,6 +74,19 @@ def step_rng(seed: int, *names: str) -> "np.random.Generator":
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """Provenance in the record that ``bindgram fetch`` writes beside a file.
+
+    Raises
+    ------
+    InputError : it is no such record.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))["provenance"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: not a record of bindgram fetch (JSON with the key provenance)") from None
+
+
 def make_provenance(
     command: str,
     revision: int,

@@ -192,6 +192,16 @@ def genome_files(wildcards):
     )
 
 
+def tiles_inputs(wildcards):
+    """What the tile table of an assembly is made of: genome with index, blacklist and repeats where there are any."""
+    folder = f"resources/assemblies/{wildcards.assembly}"
+    files = dict(genome=f"{folder}/genome.fa", fai=f"{folder}/genome.fa.fai", genome_record=f"{folder}/genome.json")
+    for name in ("blacklist", "repeats"):
+        if getattr(assembly_row(wildcards), name):
+            files |= {name: f"{folder}/{name}.bed", f"{name}_record": f"{folder}/{name}.json"}
+    return files
+
+
 # The next three are unpacked into inputs: one function per rule, since Snakemake's calls are most of the time of a plan.
 
 
@@ -459,7 +469,9 @@ CORPORA = sorted({f"k{lm.vocabulary.k}s{lm.vocabulary.stride}" for lm in PROJECT
 LOG_TEMPLATES = [
     "results/logs/fetch_genome/{assembly}.log",
     "results/logs/fetch_blacklist/{assembly}.log",
+    "results/logs/fetch_repeats/{assembly}.log",
     "results/logs/index_genome/{assembly}.log",
+    f"results/logs/tile_genome/{{assembly}}.w{CONFIG.positives.width}.log",
     *(f"results/logs/tokenize_genome/{{assembly}}.{{split}}.{name}.log" for name in CORPORA),
     *(f"results/logs/pretrain_language_model/{lm}/{{assembly}}.{{split}}.log" for lm in PROJECT.language_models),
     *(

@@ -1,4 +1,31 @@
-"""Positives, negatives and labelled tables of one experiment."""
+"""Tiles of an assembly; positives, negatives and labelled tables of one experiment."""
+
+
+rule tile_genome:
+    input:
+        unpack(tiles_inputs),
+    output:
+        tiles="results/tiles/{assembly}.w{width}.h5",
+    log:
+        "results/logs/tile_genome/{assembly}.w{width}.log",
+    benchmark:
+        "results/benchmarks/tile_genome/{assembly}.w{width}.tsv"
+    priority: 100
+    conda:
+        "../../envs/bio.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        masks=lambda wildcards, input: " ".join(
+            option(f"--{name.replace('_', '-')}", input.get(name))
+            for name in ("blacklist", "blacklist_record", "repeats", "repeats_record")
+        ),
+        settings=dict(revision=REVISIONS["tile"]),
+    shell:
+        "bindgram tile --genome {input.genome} --genome-record {input.genome_record}"
+        " --assembly {wildcards.assembly} --width {wildcards.width} {params.masks} --output {output.tiles}"
+        " --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule make_positives:

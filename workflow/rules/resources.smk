@@ -9,6 +9,7 @@ localrules:
     fetch_all,
     fetch_genome,
     fetch_blacklist,
+    fetch_repeats,
     fetch_peaks,
     fetch_test_sequences,
 
@@ -23,6 +24,11 @@ rule fetch_all:
             f"resources/assemblies/{assembly}/blacklist.bed"
             for assembly in sorted({row.assembly for row in PROJECT.selected.values()})
             if PROJECT.assemblies[assembly].blacklist
+        ],
+        repeats=[
+            f"resources/assemblies/{assembly}/repeats.bed"
+            for assembly in sorted({row.assembly for row in PROJECT.selected.values()})
+            if PROJECT.assemblies[assembly].repeats
         ],
         peaks=[f"resources/peaks/{row.experiment}.{row.format}.gz" for row in PROJECT.selected.values()],
         test_sequences=[
@@ -85,6 +91,34 @@ rule fetch_blacklist:
         settings=lambda wildcards: dict(
             source=assembly_row(wildcards).blacklist,
             checksum=option("--checksum", assembly_row(wildcards).blacklist_checksum),
+            revision=REVISIONS["fetch"],
+        ),
+    shell:
+        "bindgram fetch --kind bed --source {params.settings[source]:q} {params.settings[checksum]}"
+        " --output {output.regions} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule fetch_repeats:
+    input:
+        source=lambda wildcards: local(assembly_row(wildcards).repeats),
+    output:
+        regions="resources/assemblies/{assembly}/repeats.bed",
+        record="resources/assemblies/{assembly}/repeats.json",
+    log:
+        "results/logs/fetch_repeats/{assembly}.log",
+    benchmark:
+        "results/benchmarks/fetch_repeats/{assembly}.tsv"
+    retries: 0
+    conda:
+        "../../envs/bio.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+        downloads=1,
+    params:
+        settings=lambda wildcards: dict(
+            source=assembly_row(wildcards).repeats,
+            checksum=option("--checksum", assembly_row(wildcards).repeats_checksum),
             revision=REVISIONS["fetch"],
         ),
     shell:

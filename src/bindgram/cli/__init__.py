@@ -24,6 +24,7 @@ from bindgram.cli.positives import positives
 from bindgram.cli.predict import predict
 from bindgram.cli.pretrain import pretrain
 from bindgram.cli.report import report
+from bindgram.cli.tile import tile
 from bindgram.cli.tokenize import tokenize
 from bindgram.errors import InputError
 
@@ -50,6 +51,7 @@ COMMANDS: tuple[click.Command, ...] = (
     predict,
     pretrain,
     report,
+    tile,
     tokenize,
 )
 for command in COMMANDS:

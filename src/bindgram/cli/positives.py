@@ -1,6 +1,5 @@
 """``bindgram positives``: make the positive examples of one experiment."""
 
-import json
 from pathlib import Path
 from typing import Any, get_args
 
@@ -8,7 +7,7 @@ import click
 
 from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
 from bindgram.errors import InputError
-from bindgram.provenance import make_provenance, sha256_file
+from bindgram.provenance import make_provenance, read_record, sha256_file
 from bindgram.settings.config import FilterName
 from bindgram.settings.sheets import PeakFormat
 
@@ -81,7 +80,7 @@ def _from_peaks(given: dict[str, Any], revision: int) -> tuple[Any, list[tuple[s
     from bindgram.genome.fasta import Genome
     from bindgram.genome.regions import read_bed3
 
-    inputs = {"peaks": _read_record(given["peaks_record"]), "genome": _read_record(given["genome_record"])}
+    inputs = {"peaks": read_record(given["peaks_record"]), "genome": read_record(given["genome_record"])}
     blacklist = None
     if given["blacklist"] is not None:
         blacklist = read_bed3(given["blacklist"])
@@ -100,7 +99,7 @@ def _from_sequences(given: dict[str, Any], revision: int) -> tuple[Any, list[tup
 
     training, test = read_published(given["peaks"]), read_published(given["test_sequences"])
     records = {"peaks": given["peaks_record"], "test_sequences": given["test_sequences_record"]}
-    inputs = {name: _read_record(path) for name, path in records.items()}
+    inputs = {name: read_record(path) for name, path in records.items()}
     settings = _settings(given) | {"coordinates": False}
     provenance = make_provenance("positives", revision, settings, inputs, given["seed"])
     return published_positives(_plan(given), training, test, provenance)
@@ -120,10 +119,3 @@ def _plan(given: dict[str, Any]) -> Any:
 
     chosen = {name: given[name] for name in ("experiment", "width", "strongest", "filters", "seed")}
     return PositivesPlan(**chosen, minimum=_minimum(given))
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["provenance"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: not a record of bindgram fetch (JSON with the key provenance)") from None

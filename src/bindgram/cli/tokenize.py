@@ -1,13 +1,11 @@
 """``bindgram tokenize``: turn the train and valid regions of a genome into a k-mer corpus."""
 
-import json
 from pathlib import Path
 
 import click
 
 from bindgram.cli.options import ExistingFile, NewFile, revision_option
-from bindgram.errors import InputError
-from bindgram.provenance import make_provenance
+from bindgram.provenance import make_provenance, read_record
 
 
 @click.command()
@@ -41,10 +39,7 @@ def tokenize(
     from bindgram.genome.fasta import Genome
     from bindgram.sequence.kmers import Vocabulary
 
-    try:
-        fetched = json.loads(record.read_text(encoding="utf-8"))["provenance"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{record}: not a record of bindgram fetch (JSON with the key provenance)") from None
+    fetched = read_record(record)
     vocabulary = Vocabulary(k, stride)
     with Genome.open(genome) as opened:
         blocks = Split.load(split, assembly, opened.chrom_sizes)

@@ -29,6 +29,8 @@ class Assembly(Settings):
     chrom_sizes: str | None = None
     blacklist: str | None = None
     blacklist_checksum: Checksum | None = None
+    repeats: str | None = None
+    repeats_checksum: Checksum | None = None
 
 
 class Experiment(Settings):
@@ -66,7 +68,7 @@ class Experiment(Settings):
 
 
 URL_SCHEMES = ("http://", "https://", "ftp://")
-SOURCES = ("fasta", "chrom_sizes", "blacklist", "peaks", "test_sequences", "signal", "accessibility")
+SOURCES = ("fasta", "chrom_sizes", "blacklist", "repeats", "peaks", "test_sequences", "signal", "accessibility")
 Row = TypeVar("Row", Assembly, Experiment)
 
 

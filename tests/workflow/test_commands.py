@@ -27,14 +27,16 @@ def planned_commands(project, *arguments):
 
 @pytest.fixture
 def every_kind_of_job(fresh_project):
-    """The tiny project with adapted models, a published sequence set, a blacklist and both schemes."""
+    """The tiny project with adapted models, a published sequence set, blacklist, repeats and both schemes."""
     root = fresh_project.root
     for name in ("published", "published_test"):
         with gzip.open(root / f"data/{name}.seq.gz", "wt") as handle:
             handle.write("FoldID\tEventID\tseq\tBound\n")
-    (root / "data/blacklist.bed").write_text("chrA\t0\t100\n")
+    for name in ("blacklist", "repeats"):
+        (root / f"data/{name}.bed").write_text("chrA\t0\t100\n")
     (root / "config/assemblies.tsv").write_text(
-        "assembly\tfasta\tchrom_sizes\tblacklist\ntoy\tdata/genome.fa\tdata/chrom.sizes\tdata/blacklist.bed\n"
+        "assembly\tfasta\tchrom_sizes\tblacklist\trepeats\n"
+        "toy\tdata/genome.fa\tdata/chrom.sizes\tdata/blacklist.bed\tdata/repeats.bed\n"
     )
     (root / "config/experiments.tsv").write_text(
         "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\ttest_sequences\n"
@@ -58,12 +60,24 @@ def every_kind_of_job(fresh_project):
 
 def test_every_planned_command_has_known_and_all_required_options(every_kind_of_job):
     commands = [*planned_commands(every_kind_of_job), *planned_commands(every_kind_of_job, "report_available")]
+    commands += planned_commands(every_kind_of_job, "results/tiles/toy.w60.h5")
     for name, *words in commands:
         given = {word for word in words if word.startswith("--")}
         assert given <= set(OPTIONS[name]), name
         required = {option for option, parameter in OPTIONS[name].items() if parameter.required}
         assert required <= given, name
     assert {name for name, *_ in commands} == set(OPTIONS) - {"check"}
+
+
+def test_tiles_are_made_of_all_that_the_sheet_gives(every_kind_of_job):
+    commands = planned_commands(every_kind_of_job, "results/tiles/toy.w60.h5")
+    tile = next(words for words in commands if words[0] == "tile")
+    given = dict(zip(tile[1::2], tile[2::2], strict=True))
+    folder = "resources/assemblies/toy"
+    for name in ("blacklist", "repeats"):
+        assert given[f"--{name}"] == f"{folder}/{name}.bed"
+        assert given[f"--{name}-record"] == f"{folder}/{name}.json"
+    assert given["--genome-record"] == f"{folder}/genome.json"
 
 
 def test_published_set_needs_no_genome_and_tests_on_its_own_sequences(every_kind_of_job):

@@ -199,3 +199,18 @@ def test_bad_peak_prints_one_message_and_leaves_nothing(folder):
 def test_choices_of_the_settings_are_the_registries():
     assert set(get_args(PeakFormat)) == {*PEAK_READERS, "deepbind"}
     assert list(get_args(FilterName)) == list(FILTERS)
+
+
+def test_held_out_experiment_says_so_in_table_and_counts(folder):
+    reason = "held out: biosample K562 is in test"
+    invoke([*genomic(folder), *common(folder), *FILTER_OPTIONS, "--held-out", "test", reason])
+    table = read_examples(folder / "out/positives.parquet")
+    assert table.frame["split"].tolist() == ["test"] * 3
+    assert table.held_out == {"split": "test", "reason": reason}
+    assert "held_out\t6\n" in (folder / "out/positives.filter.tsv").read_text()
+
+
+def test_published_set_that_is_held_out_keeps_its_test_sequences(folder):
+    write_published(folder)
+    invoke([*published(folder), *common(folder), "--held-out", "test", "held out: TF X is in test"])
+    assert read_examples(folder / "out/positives.parquet").frame["split"].tolist() == ["test"] * 5

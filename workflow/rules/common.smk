@@ -21,6 +21,7 @@ from bindgram.settings import load_project
 from bindgram.settings.base import InputError, read_yaml
 from bindgram.settings.costs import estimate
 from bindgram.settings.sheets import is_url
+from bindgram.settings.splits import split_of_experiment
 
 # The signal with which a training job saves its state reaches the Snakemake above it too, which must outlive it.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -249,6 +250,13 @@ def blocks_of_experiment(wildcards):
     return split_blocks(wildcards.split, assembly_of(wildcards)) if row(wildcards).has_coordinates else None
 
 
+def held_out_option(wildcards):
+    """Split that the whole experiment is held out into and why, or nothing where it may train."""
+    reason = PROJECT.why_held_out(wildcards.experiment)
+    split = split_of_experiment(row(wildcards), PROJECT.split.hold_out)
+    return f"--held-out {split} {shlex.quote(reason)}" if reason else ""
+
+
 # Test sets
 
 
@@ -366,7 +374,10 @@ def finetune_options(wildcards, input):
 
 
 def adaptation_positives(wildcards):
-    """Positives that a language model adapts to: one experiment's, or those of a TF in the frozen universe."""
+    """Positives that a language model adapts to: one experiment's, or those of a TF in the frozen universe.
+
+    Experiments held out of training are left out of the pool; where all are, they tell the command why it is skipped.
+    """
     kind, _, name = wildcards.group.partition("-")
     universe = [PROJECT.experiments[experiment] for experiment in PROJECT.universe]
     pooled = [
@@ -380,7 +391,8 @@ def adaptation_positives(wildcards):
             f"{CONFIG.universe}: no experiment of TF {name} on {wildcards.assembly}; add one, "
             "or use a model without adapt: tf"
         )
-    return [f"results/examples/{wildcards.split}/{experiment}/positives.parquet" for experiment in chosen]
+    trained = [experiment for experiment in chosen if not PROJECT.why_held_out(experiment)]
+    return [f"results/examples/{wildcards.split}/{experiment}/positives.parquet" for experiment in trained or chosen]
 
 
 # Results

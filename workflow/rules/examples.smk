@@ -59,6 +59,7 @@ rule make_positives:
             minimum=CONFIG.positives.minimum.model_dump(),
             seed=CONFIG.seed,
             blocks=blocks_of_experiment(wildcards),
+            held_out=held_out_option(wildcards),
             revision=REVISIONS["positives"],
         ),
     shell:
@@ -67,7 +68,7 @@ rule make_positives:
         " {params.genome} {params.records}"
         " --width {params.settings[width]} {params.settings[strongest]} {params.settings[filters]}"
         " --minimum-train {params.settings[minimum][train]} --minimum-valid {params.settings[minimum][valid]}"
-        " --minimum-test {params.settings[minimum][test]} --seed {params.settings[seed]}"
+        " --minimum-test {params.settings[minimum][test]} {params.settings[held_out]} --seed {params.settings[seed]}"
         " --output {output.positives} --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"
 

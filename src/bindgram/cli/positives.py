@@ -10,6 +10,7 @@ from bindgram.errors import InputError
 from bindgram.provenance import make_provenance, read_record, sha256_file
 from bindgram.settings.config import FilterName
 from bindgram.settings.sheets import PeakFormat
+from bindgram.settings.splits import HELD_SPLITS
 
 
 @click.command()
@@ -43,6 +44,12 @@ from bindgram.settings.sheets import PeakFormat
 )
 @click.option(
     "--minimum-test", type=click.IntRange(min=1), required=True, help="Fewer positives in test: experiment is skipped."
+)
+@click.option(
+    "--held-out",
+    type=(click.Choice(HELD_SPLITS), str),
+    metavar="SPLIT REASON",
+    help="Keep positives of SPLIT only, because the whole experiment is held out of training; optional.",
 )
 @seed_option
 @click.option("--output", type=NewFile, required=True, help="Positive examples (Parquet).")
@@ -111,11 +118,19 @@ def _minimum(given: dict[str, Any]) -> dict[str, int]:
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
     kept = {name: given[name] for name in ("experiment", "assembly", "strongest")}
-    return kept | {"format": given["format_"], "filters": list(given["filters"]), "minimum": _minimum(given)}
+    split, reason = given["held_out"] or ("", "")
+    held_out = {"split": split, "reason": reason} if split else {}
+    return kept | {
+        "format": given["format_"],
+        "filters": list(given["filters"]),
+        "minimum": _minimum(given),
+        "held_out": held_out,
+    }
 
 
 def _plan(given: dict[str, Any]) -> Any:
     from bindgram.data.positives import PositivesPlan
 
     chosen = {name: given[name] for name in ("experiment", "width", "strongest", "filters", "seed")}
-    return PositivesPlan(**chosen, minimum=_minimum(given))
+    held_out, _ = given["held_out"] or ("", "")
+    return PositivesPlan(**chosen, minimum=_minimum(given), held_out=held_out)

@@ -60,11 +60,15 @@ def make_test_set(
 
     Returns
     -------
-    The table, skipped with a reason where a split would have one class only, and pairs (reason, n).
+    The table, skipped with a reason where a split would have one class only, and pairs (reason, n). An experiment that
+    is held out has rows of that split only: of test without a twin, or the twin alone.
     """
     reason = why_undefined(positives, scheme)
     if reason:
         return skipped_examples(reason, provenance), []
+    if scheme == PUBLISHED and positives.held_out.get("split") == "valid":
+        return skipped_examples(f"{positives.held_out['reason']}, the published test set is of test", provenance), []
+    splits = tuple(split for split in BATTERY_SPLITS if split == positives.held_out.get("split", split))
     chosen = choose_positives(positives.frame, max_positives, seed, experiment)
     rng = step_rng(seed, "battery", experiment, name)
     if scheme == PUBLISHED:
@@ -72,11 +76,9 @@ def make_test_set(
         negatives, counts = _published_negatives(experiment, positives.frame, chosen, published, rng)
     else:
         sequences = positives.frame["sequence"]
-        negatives, counts = make_negatives(
-            experiment, chosen, BATTERY_SPLITS, scheme, ratio, rng, background, avoid=sequences
-        )
-    counts = [(f"n_positives_{split}", int((chosen["split"] == split).sum())) for split in BATTERY_SPLITS] + counts
-    table = label_examples(chosen, negatives, BATTERY_SPLITS, provenance)
+        negatives, counts = make_negatives(experiment, chosen, splits, scheme, ratio, rng, background, avoid=sequences)
+    counts = [(f"n_positives_{split}", int((chosen["split"] == split).sum())) for split in splits] + counts
+    table = label_examples(chosen, negatives, splits, provenance)
     return table, counts
 
 

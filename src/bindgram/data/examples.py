@@ -60,6 +60,11 @@ class ExampleTable:
         """Whether the experiment cannot be modelled for a cause in its data."""
         return self.status == "skipped"
 
+    @property
+    def held_out(self) -> Mapping[str, str]:
+        """``split`` that the whole experiment is held out into and ``reason``; nothing where it may train."""
+        return self.provenance.get("settings", {}).get("held_out") or {}
+
     def of_split(self, split: str) -> pd.DataFrame:
         """Rows of one split, in file order."""
         return self.frame[self.frame["split"] == split]
@@ -163,17 +168,30 @@ def _check_overlaps(frame: pd.DataFrame) -> None:
                 )
 
 
+def _check_held_out(table: ExampleTable) -> None:
+    astray = table.frame[table.frame["split"] != table.held_out.get("split")] if table.held_out else ()
+    if len(astray):
+        row = astray.iloc[0]
+        raise LeakageError(
+            f"{len(astray)} example(s) of an experiment that is {table.held_out['reason']} are in another split, first "
+            f"{row['example_id']} ({row['split']}); it may have no other rows"
+        )
+
+
 def write_examples(path: Path, table: ExampleTable) -> None:
     """Check and write a table as Parquet, whole or not at all.
 
     Raises
     ------
-    LeakageError, InputError : see `check_examples`; nothing is written then.
+    LeakageError : the experiment is held out, and rows are of another split than the one it is held out into; or see
+        `check_examples`. Nothing is written then.
+    InputError : see `check_examples`.
     """
     assert table.status in ("ok", "skipped"), table.status
     assert not table.skipped or (table.frame.empty and table.reason), "a skipped table has a reason and no rows"
     frame = table.frame.loc[:, list(COLUMNS)]
     check_examples(frame)
+    _check_held_out(table)
     arrow = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
     metadata = {"status": table.status, "reason": table.reason, "provenance": dict(table.provenance)}
     metadata["provenance"]["digest"] = _digest_rows(arrow, table.status)

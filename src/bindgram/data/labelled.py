@@ -28,9 +28,10 @@ def make_labelled(
     Returns
     -------
     Negatives, labelled examples, and pairs (reason, n) as `make_negatives` gives them. Both tables are skipped, with
-    the same reason, where the positives are, where the scheme is not defined, or where a split has one class only.
+    the same reason, where the positives are, where the experiment is held out of training, where the scheme is not
+    defined, or where a split has one class only.
     """
-    reason = why_undefined(positives, scheme)
+    reason = positives.held_out.get("reason") or why_undefined(positives, scheme)
     if reason:
         return skipped_examples(reason, provenance), skipped_examples(reason, provenance), []
     rng = step_rng(seed, "negatives", experiment, scheme)

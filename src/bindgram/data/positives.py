@@ -20,6 +20,7 @@ from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
 from bindgram.provenance import step_rng
 from bindgram.sequence.dna import encode, strings_of
+from bindgram.settings.splits import SPLITS
 
 PUBLISHED_VALID_FRACTION = 0.1  # of the unique training sequences of a published set, which come without validation
 
@@ -29,7 +30,7 @@ class PositivesPlan:
     """How the positives of one experiment are made.
 
     `width` in bp; `strongest` None keeps all; `filters` in order; `minimum` positives for each split; `seed` is that of
-    the configuration.
+    the configuration; `held_out` is the split that the whole experiment is held out into, "" where it may train.
     """
 
     experiment: str
@@ -38,6 +39,7 @@ class PositivesPlan:
     filters: tuple[str, ...]
     minimum: Mapping[str, int]
     seed: int
+    held_out: str = ""
 
     def rng(self, purpose: str) -> np.random.Generator:
         """Return the generator of one draw, independent of all others."""
@@ -59,9 +61,9 @@ def genomic_positives(
     InputError : a filter is unknown.
     """
     windows = summit_windows(peaks, plan.width, genome.chrom_sizes)
-    frame = _placed_examples(plan, windows, genome, split)
+    frame, held_out = _only_held(plan, _placed_examples(plan, windows, genome, split))
     frame, counts = apply_filters(frame, plan.filters, FilterContext(blacklist))
-    counts = [("n_input", len(peaks)), ("off_chromosome_end", len(peaks) - len(windows)), *counts]
+    counts = [("n_input", len(peaks)), ("off_chromosome_end", len(peaks) - len(windows)), *held_out, *counts]
     return _finish(plan, "" if len(peaks) else "no peaks in file", frame, counts, provenance)
 
 
@@ -85,8 +87,9 @@ def published_positives(
     rows = [published_examples(plan.experiment, training, splits), published_examples(plan.experiment, test, "test")]
     everything = pd.concat(rows, ignore_index=True).assign(strength=np.nan)
     bound = everything[everything["label"] == 1]
-    frame, counts = apply_filters(bound, plan.filters, FilterContext())
-    counts = [("n_input", len(everything)), ("not_bound", len(everything) - len(bound)), *counts]
+    frame, held_out = _only_held(plan, bound)
+    frame, counts = apply_filters(frame, plan.filters, FilterContext())
+    counts = [("n_input", len(everything)), ("not_bound", len(everything) - len(bound)), *held_out, *counts]
     return _finish(plan, reason, frame, counts, provenance, frame["split"] == "test")
 
 
@@ -135,6 +138,17 @@ def _sequences(genome: Genome, chroms: np.ndarray, starts: np.ndarray, width: in
     return texts
 
 
+def _only_held(plan: PositivesPlan, frame: pd.DataFrame) -> tuple[pd.DataFrame, Counts]:
+    """Of an experiment that is held out, the rows of the split it is held out into, and how many others there are.
+
+    Windows outside every block are left to the filter of the split.
+    """
+    if not plan.held_out:
+        return frame, []
+    elsewhere = frame["split"].isin(SPLITS) & (frame["split"] != plan.held_out)
+    return frame[~elsewhere], [("held_out", int(elsewhere.sum()))]
+
+
 def draw_validation(sequences: pd.Series, rng: np.random.Generator) -> np.ndarray:
     """Draw a tenth of the unique sequences for validation, whatever their order: (N,) "train" or "valid".
 
@@ -178,7 +192,8 @@ def _finish(
         frame = frame[fixed | frame.index.isin(strongest.index)]
         counts = [*counts, count]
     counts = [*counts, *kept_counts(frame)]
-    reason = reason or _shortage(frame, plan.minimum)
+    needed = {plan.held_out: plan.minimum[plan.held_out]} if plan.held_out else plan.minimum
+    reason = reason or _shortage(frame, needed)
     if reason:
         return skipped_examples(reason, provenance), counts
     return ExampleTable(frame[list(COLUMNS)].reset_index(drop=True), provenance=provenance), counts

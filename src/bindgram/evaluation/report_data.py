@@ -14,6 +14,7 @@ REASON_NAMES = {
     "n_input": "rows read",
     "off_chromosome_end": "beyond the chromosome's end",
     "not_bound": "published as unbound",
+    "held_out": "experiment is held out of this split",
     "beyond_strongest_n": "weaker than the strongest asked for",
     "random_n": "left out at random (peaks without ranks)",
     "n_published": "published negatives",

@@ -149,7 +149,7 @@ def estimate(project: Project, root: Path = Path()) -> Costs:
     lengths = {name: _split_lengths(project, name, root) for name in {r.assembly for r in project.selected.values()}}
     works = [*_language_model_works(project, lengths), *_classifier_works(project, lengths)]
     return Costs(
-        len(project.selected),
+        len(project.trained),
         len(config.models),
         len(config.seeds),
         len(config.negatives.schemes),
@@ -205,10 +205,10 @@ def _vocabulary(project: Project, model: ModelFile) -> VocabularySettings | None
 def _classifier_works(project: Project, lengths: Mapping[str, Lengths]) -> Iterator[Work]:
     config = project.config
     n_runs = len(config.negatives.schemes) * len(config.seeds)
-    n_jobs = len(project.selected) * len(config.negatives.schemes)
+    n_jobs = len(project.trained) * len(config.negatives.schemes)
     limit = config.battery.max_positives or math.inf
     n_train = n_tested = 0.0  # examples; those of validation are read on both strands, without gradients
-    for row in project.selected.values():
+    for row in project.trained.values():
         positives = _positives(config, row, lengths)
         per_epoch = positives["train"] + positives["valid"] * STRANDS * FORWARD_SHARE
         n_train += per_epoch * (1 + config.negatives.ratio)
@@ -251,16 +251,16 @@ def _stage_tokens(stage: LmStage, stream: float) -> float:
 
 
 def _by_tf(project: Project) -> list[list[Experiment]]:
-    wanted = {(row.tf, row.assembly) for row in project.selected.values()}
+    wanted = {(row.tf, row.assembly) for row in project.trained.values()}
     groups: dict[tuple[str, str], list[Experiment]] = {key: [] for key in sorted(wanted)}
     for name in project.universe:
         row = project.experiments[name]
-        if (row.tf, row.assembly) in groups:
+        if (row.tf, row.assembly) in groups and not project.why_held_out(name):
             groups[row.tf, row.assembly].append(row)
     return list(groups.values())
 
 
 _GROUPS: Mapping[str, Callable[[Project], list[list[Experiment]]]] = {
-    "experiment": lambda project: [[row] for row in project.selected.values()],
+    "experiment": lambda project: [[row] for row in project.trained.values()],
     "tf": _by_tf,
 }

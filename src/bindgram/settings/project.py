@@ -37,6 +37,15 @@ class Project:
     language_models: dict[str, LanguageModelFile]
     universe: tuple[str, ...]  # experiments that may be pooled for adaptation
 
+    def why_held_out(self, experiment: str) -> str:
+        """Why nothing of an experiment of the sheet may train; "" where all of it may."""
+        return why_held_out(self.experiments[experiment], self.split.hold_out)
+
+    @property
+    def trained(self) -> dict[str, Experiment]:
+        """The selected rows that are not held out of training."""
+        return {name: row for name, row in self.selected.items() if not self.why_held_out(name)}
+
 
 def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files: bool = True) -> Project:
     """Check a merged configuration and everything it names; paths are relative to `root`.

@@ -73,7 +73,8 @@ def adapt(
     """Continue a language model on the positives of one experiment, or of several pooled.
 
     Only training positives are learnt from; validation positives choose the best weights, those of the base among
-    them. The bundle is skipped where the positives are too few for one step.
+    them. The bundle is skipped where the positives are too few for one step. Experiments held out of training add
+    nothing.
 
     Raises
     ------
@@ -88,9 +89,9 @@ def adapt(
             raise InputError(f"base bundle: {section} is {base.settings[section]}, the file says {used[section]}")
     inputs = {f"positives{number}": table.provenance for number, table in enumerate(positives)}
     provenance = make_provenance("adapt", revision, used, {"base": base.provenance, **inputs}, seed)
-    usable = [table for table in positives if not table.skipped]
+    usable = [table for table in positives if not table.skipped and not table.held_out]
     if base.skipped or not usable:
-        reason = base.reason if base.skipped else positives[0].reason
+        reason = base.reason if base.skipped else positives[0].reason or positives[0].held_out["reason"]
         return skipped_bundle("language_model", reason, used, provenance)
     vocabulary = _vocabulary(settings.vocabulary)
     streams = {

@@ -147,3 +147,29 @@ def test_published_scheme_without_a_file_names_the_option():
     with pytest.raises(InputError, match="--test-sequences"):
         read_published_negatives("e", None, [SHUFFLE, "published"])
     assert read_published_negatives("e", None, [SHUFFLE]) is None
+
+
+# Experiments held out of training
+
+
+def held(split, *splits):
+    held_out = {"split": split, "reason": f"held out: TF CTCF is in {split}"}
+    return ExampleTable(rows_of(*splits), provenance={"settings": {"held_out": held_out}})
+
+
+@pytest.mark.parametrize("split", ["test", "valid"])
+def test_experiment_that_is_held_out_has_test_sets_of_its_split_only(split):
+    made, counts = battery_set(held(split, *[split] * 5))
+    assert sizes(made) == {(split, 0): 10, (split, 1): 5}
+    assert counts["n_wanted"] == counts[f"n_negatives_{split}"] == 10
+
+
+def test_published_test_set_of_an_experiment_held_out_has_no_twin():
+    made, counts = battery_set(held("test", *["test"] * 5), "published", "published")
+    assert sizes(made) == {("test", 0): 10, ("test", 1): 5}
+    assert counts["n_negatives_valid"] == 0
+
+
+def test_published_test_set_is_no_matter_of_validation():
+    made, _ = battery_set(held("valid", *["valid"] * 5), "published", "published")
+    assert made.reason == "held out: TF CTCF is in valid, the published test set is of test"

@@ -271,3 +271,15 @@ def test_truncated_file_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match="not a readable Parquet file"):
         read_examples(path)
+
+
+def test_rows_of_another_split_than_the_one_held_out_into_are_refused(tmp_path):
+    held_out = {"split": "test", "reason": "held out: biosample K562 is in test"}
+    provenance = {"settings": {"held_out": held_out}}
+    with pytest.raises(
+        LeakageError, match=r"2 example\(s\) of an experiment that is held out: biosample K562 is in test"
+    ):
+        write_examples(tmp_path / "examples.parquet", ExampleTable(GOOD, provenance=provenance))
+    assert not (tmp_path / "examples.parquet").exists()
+    write_examples(tmp_path / "examples.parquet", ExampleTable(GOOD[GOOD["split"] == "test"], provenance=provenance))
+    assert read_examples(tmp_path / "examples.parquet").held_out == held_out

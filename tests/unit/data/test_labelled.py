@@ -96,3 +96,10 @@ def test_placed_and_unplaced_rows_join_with_whole_coordinates(tmp_path):
     write_examples(tmp_path / "x.parquet", label_examples(placed, negatives, ("train", "valid"), {}))
     frame = read_examples(tmp_path / "x.parquet").frame
     assert frame["end"].fillna(-1).astype(int).tolist() == [30, -1, 530, -1]
+
+
+def test_experiment_that_is_held_out_trains_nothing_and_says_why():
+    held_out = {"split": "test", "reason": "held out: TF CTCF is in test"}
+    positives = ExampleTable(positive_rows("test", "test"), provenance={"settings": {"held_out": held_out}})
+    negatives, labelled, _ = labelled_of(positives)
+    assert (negatives.reason, labelled.reason) == ("held out: TF CTCF is in test",) * 2

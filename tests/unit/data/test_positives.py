@@ -465,3 +465,19 @@ def test_dream_positives_equal_those_of_bedtools_and_pyfaidx(tmp_path):
     assert len(table.frame) == len(unique) > 1000
     assert dict(counts)["n_input"] == len(rows) == 1422
     assert dict(counts)["blacklist"] == len(rows) - len(clean)
+
+
+# experiments held out of training
+
+
+@pytest.mark.parametrize("held_out", ["test", "valid"])
+def test_experiment_that_is_held_out_keeps_its_split_only_and_counts_the_others(genome, split, held_out):
+    peaks = peak_table(*ONE_IN_EACH_SPLIT, ("chr1", 490, 510, -1))
+    table, counts = run(genome, split, peaks, held_out=held_out)
+    assert (table.status, table.frame["split"].tolist()) == ("ok", [held_out])
+    assert (counts["held_out"], counts["outside_split"], counts["n_kept"]) == (2, 1, 1)
+
+
+def test_held_out_experiment_needs_its_minimum_in_its_split_only(genome, split):
+    table, _ = run(genome, split, peak_table(ONE_IN_EACH_SPLIT[0]), held_out="test")
+    assert table.reason == "test: 0 positives, fewer than the minimum of 1"

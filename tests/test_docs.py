@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from bindgram.cli import COMMANDS
 from bindgram.data.corpus import CONTIG_COLUMNS
 from bindgram.data.examples import SCHEMA as EXAMPLES_SCHEMA
-from bindgram.data.filters import REASONS
+from bindgram.data.filters import MERGED, REASONS
 from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
 from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
 from bindgram.evaluation.metrics import METRICS, empty_result
@@ -216,7 +216,7 @@ def test_formats_have_every_column_key_and_reason_and_no_other(heading, names):
 
 
 def test_reasons_of_the_filters_are_among_those_described():
-    assert set(REASONS.values()) <= set(REASON_NAMES)
+    assert {*REASONS.values(), MERGED} <= set(REASON_NAMES)
 
 
 def test_formats_have_every_key_of_the_metrics():

@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,14 @@ from bindgram.cli import cli
 from bindgram.data.examples import read_examples
 from bindgram.data.filters import FILTERS
 from bindgram.data.peaks import PEAK_READERS
+from bindgram.data.tiles import Repeats, Tiles, write_tiles
 from bindgram.errors import InputError, LeakageError
-from bindgram.provenance import sha256_file
-from bindgram.settings.config import FilterName
+from bindgram.genome.fasta import Genome
+from bindgram.provenance import make_provenance, sha256_file
+from bindgram.settings.filters import FilterName
 from bindgram.settings.sheets import PeakFormat
 
-FILTER_OPTIONS = [part for name in ("split", "blacklist", "ambiguous", "duplicate") for part in ("--filter", name)]
+FILTER_OPTIONS = [part for name in ("split", "blacklist", "n_fraction=0", "duplicate") for part in ("--filter", name)]
 
 
 @pytest.fixture
@@ -64,6 +67,16 @@ def published(folder: Path) -> list[str]:
     return [*named, "--format", "deepbind"]
 
 
+def make_tiles(folder: Path, genome_digest: str) -> Path:
+    """Tiles of the genome with a repeat over one of the peaks."""
+    (folder / "repeats.bed").write_text("chr1\t110\t160\n")
+    with Genome.open(folder / "genome.fa") as genome:
+        repeats = Repeats.read(folder / "repeats.bed", genome.chrom_sizes)
+        provenance = make_provenance("tile", 6, {}, {"genome": {"digest": genome_digest}})
+        write_tiles(folder / "tiles.h5", genome, 50, repeats, None, provenance)
+    return folder / "tiles.h5"
+
+
 def write_published(folder: Path) -> None:
     rng = np.random.default_rng(1)
     for name, labels in (("train", [1] * 30), ("test", [1] * 5 + [0] * 5)):
@@ -98,7 +111,7 @@ def test_peaks_become_positives_with_counts_and_provenance(folder):
     assert (known["command"], known["revision"], known["seed"]) == ("positives", 4, 1)
     assert known["inputs"] == {"genome": "genome-digest", "peaks": "peaks-digest"}
     assert known["revisions"] == {"fetch": 3, "positives": 4}
-    assert known["settings"]["filters"] == ["split", "blacklist", "ambiguous", "duplicate"]
+    assert known["settings"]["filters"] == ["split", "blacklist", {"n_fraction": 0.0}, "duplicate"]
     assert known["settings"]["split"]["test"] == {"c": "chr1:2000-3000"}
     assert known["settings"]["coordinates"] is True
     assert str(folder) not in json.dumps(known)
@@ -119,6 +132,46 @@ def test_blacklist_and_strongest_are_counted_and_recorded(folder):
     counts = counts_of(folder)
     assert (counts["blacklist"], counts["beyond_strongest_n"], counts["n_kept"]) == (1, 1, 7)
     assert table_of(folder).provenance["inputs"]["blacklist"] == sha256_file(folder / "blacklist.bed")
+
+
+def test_filters_with_values_are_applied_in_order_and_recorded(folder):
+    tiles = make_tiles(folder, "genome-digest")
+    texts = ["chromosomes=chr1", "soft_masked=0.5", "overlap=keep_strongest", "peak_width=90,90", "support=1"]
+    more = [part for text in texts for part in ("--filter", text)]
+    invoke([*genomic(folder), *common(folder), *more, "--tiles", str(tiles)])
+    reasons = ["other_chromosome", "soft_masked", "overlaps_stronger", "peak_width", "low_support"]
+    assert list(counts_of(folder))[2:7] == reasons
+    assert counts_of(folder)["soft_masked"] == 1
+    known = table_of(folder).provenance
+    assert known["settings"]["filters"] == [
+        {"chromosomes": ["chr1"]},
+        {"soft_masked": 0.5},
+        {"overlap": "keep_strongest"},
+        {"peak_width": [90, 90]},
+        {"support": 1},
+    ]
+    assert known["inputs"]["tiles"] == Tiles.open(tiles).provenance["digest"]
+    assert known["revisions"]["tile"] == 6
+
+
+def test_tiles_of_another_genome_are_refused(folder):
+    tiles = make_tiles(folder, "other-digest")
+    with pytest.raises(InputError, match=r"tiles\.h5: these are the tiles of another genome"):
+        invoke([*genomic(folder), *common(folder), "--filter", "soft_masked=0.5", "--tiles", str(tiles)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("splitt", r"no filter 'splitt' \(did you mean 'split'\?\); there are split, blacklist, n_fraction"),
+        ("n_fraction", "filter n_fraction: the largest fraction to keep, a number from 0 to 1"),
+        ("split=1", "filter split takes no value"),
+    ],
+)
+def test_wrong_filter_is_refused_with_the_choices(folder, text, message):
+    result = CliRunner().invoke(cli, ["positives", *genomic(folder), *common(folder), "--filter", text])
+    assert result.exit_code == 2
+    assert re.search(message, result.output)
 
 
 def test_too_few_positives_exit_with_zero_and_an_empty_table_with_the_reason(folder):
@@ -143,7 +196,11 @@ def test_published_set_becomes_positives_without_coordinates(folder):
     assert table.frame["split"].value_counts().to_dict() == {"train": 27, "test": 5, "valid": 3}
     assert table.frame["chrom"].isna().all()
     assert table.provenance["inputs"] == {"peaks": "peaks-digest", "test_sequences": "test-digest"}
-    assert table.provenance["settings"]["coordinates"] is False
+    known = table.provenance["settings"]
+    assert known["coordinates"] is False
+    assert known["filters"] == ["split", {"n_fraction": 0.0}, "duplicate"]
+    assert known["filters_not_applicable"] == ["blacklist"]
+    assert "blacklist" not in counts_of(folder)
     assert counts_of(folder)["not_bound"] == 5
 
 

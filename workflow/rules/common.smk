@@ -212,6 +212,8 @@ def positives_inputs(wildcards):
     if row(wildcards).has_coordinates:
         files |= genome_files(wildcards)
         files["genome_record"] = f"{files['genome'].removesuffix('.fa')}.json"
+        if CONFIG.positives.needs_tiles:
+            files["tiles"] = f"results/tiles/{assembly_of(wildcards)}.w{CONFIG.positives.width}.h5"
     else:
         files["test_sequences"] = test_sequences_input(wildcards)[0]
         files["test_sequences_record"] = f"{files['test_sequences'].removesuffix('.gz')}.json"

@@ -49,13 +49,13 @@ rule make_positives:
         genome=genome_options,
         records=lambda wildcards, input: " ".join(
             option(f"--{name.replace('_', '-')}", input.get(name))
-            for name in ("genome_record", "test_sequences", "test_sequences_record")
+            for name in ("genome_record", "tiles", "test_sequences", "test_sequences_record")
         ),
         settings=lambda wildcards: dict(
             format=row(wildcards).format,
             width=CONFIG.positives.width,
             strongest=option("--strongest", CONFIG.positives.strongest),
-            filters=options("--filter", CONFIG.positives.filters),
+            filters=options("--filter", CONFIG.positives.filter_options),
             minimum=CONFIG.positives.minimum.model_dump(),
             seed=CONFIG.seed,
             blocks=blocks_of_experiment(wildcards),

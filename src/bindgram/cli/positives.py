@@ -8,9 +8,22 @@ import click
 from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
 from bindgram.errors import InputError
 from bindgram.provenance import make_provenance, read_record, sha256_file
-from bindgram.settings.config import FilterName
+from bindgram.settings.filters import FilterSetting, parse_filter_text
 from bindgram.settings.sheets import PeakFormat
 from bindgram.settings.splits import HELD_SPLITS
+
+
+class FilterOption(click.ParamType):
+    """``NAME`` or ``NAME=VALUE``; converts to a `FilterSetting`."""
+
+    name = "NAME[=VALUE]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FilterSetting:
+        """Read the text."""
+        try:
+            return value if isinstance(value, FilterSetting) else parse_filter_text(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -25,10 +38,11 @@ from bindgram.settings.splits import HELD_SPLITS
 @click.option("--assembly", help="Assembly id in --split; required but for deepbind.")
 @click.option("--split", type=ExistingFile, help="Split file (YAML); required but for deepbind.")
 @click.option("--blacklist", type=ExistingFile, help="Regions (BED) that the filter blacklist keeps off; optional.")
+@click.option("--tiles", type=ExistingFile, help="Tile table of the assembly; for the filter soft_masked only.")
 @click.option("--width", type=click.IntRange(min=1), required=True, help="Window in bp; deepbind keeps its own.")
 @click.option("--strongest", type=click.IntRange(min=1), help="Keep only the N strongest positives; optional.")
 @click.option(
-    "--filter", "filters", type=click.Choice(get_args(FilterName)), multiple=True, help="Repeat; applied in this order."
+    "--filter", "filters", type=FilterOption(), multiple=True, help="As in positives.filters; repeat, in this order."
 )
 @click.option(
     "--minimum-train",
@@ -82,32 +96,45 @@ def _check_options(given: dict[str, Any]) -> None:
 
 def _from_peaks(given: dict[str, Any], revision: int) -> tuple[Any, list[tuple[str, int]]]:
     from bindgram.data.peaks import read_assembly_peaks
-    from bindgram.data.positives import genomic_positives
+    from bindgram.data.positives import Places, genomic_positives
     from bindgram.data.splits import Split
+    from bindgram.data.tiles import Tiles
     from bindgram.genome.fasta import Genome
     from bindgram.genome.regions import read_bed3
 
     inputs = {"peaks": read_record(given["peaks_record"]), "genome": read_record(given["genome_record"])}
-    blacklist = None
+    places = {}
     if given["blacklist"] is not None:
-        blacklist = read_bed3(given["blacklist"])
+        places["blacklist"] = read_bed3(given["blacklist"])
         inputs["blacklist"] = {"digest": sha256_file(given["blacklist"])}
+    if given["tiles"] is not None:
+        places["tiles"] = Tiles.open(given["tiles"])
+        inputs["tiles"] = places["tiles"].provenance
+        _check_tiles(given["tiles"], inputs)
     with Genome.open(given["genome"]) as genome:
         peaks = read_assembly_peaks(given["peaks"], given["format_"], genome.chrom_sizes)
         split = Split.load(given["split"], given["assembly"], genome.chrom_sizes)
         settings = _settings(given) | {"width": given["width"], "split": split.to_json(), "coordinates": True}
         provenance = make_provenance("positives", revision, settings, inputs, given["seed"])
-        return genomic_positives(_plan(given), peaks, genome, split, blacklist, provenance)
+        return genomic_positives(_plan(given), peaks, genome, split, Places(**places), provenance)
+
+
+def _check_tiles(path: Path, inputs: dict[str, Any]) -> None:
+    if inputs["tiles"]["inputs"]["genome"] != inputs["genome"]["digest"]:
+        raise InputError(f"{path}: these are the tiles of another genome; make them again with bindgram tile")
 
 
 def _from_sequences(given: dict[str, Any], revision: int) -> tuple[Any, list[tuple[str, int]]]:
+    from bindgram.data.filters import applicable
     from bindgram.data.positives import published_positives
     from bindgram.data.published import read_published
 
     training, test = read_published(given["peaks"]), read_published(given["test_sequences"])
     records = {"peaks": given["peaks_record"], "test_sequences": given["test_sequences_record"]}
     inputs = {name: read_record(path) for name, path in records.items()}
-    settings = _settings(given) | {"coordinates": False}
+    applied = [setting.item for setting in applicable(given["filters"], placed=False)]
+    passed = [item for item in (setting.item for setting in given["filters"]) if item not in applied]
+    settings = _settings(given) | {"coordinates": False, "filters": applied, "filters_not_applicable": passed}
     provenance = make_provenance("positives", revision, settings, inputs, given["seed"])
     return published_positives(_plan(given), training, test, provenance)
 
@@ -122,7 +149,7 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
     held_out = {"split": split, "reason": reason} if split else {}
     return kept | {
         "format": given["format_"],
-        "filters": list(given["filters"]),
+        "filters": [setting.item for setting in given["filters"]],
         "minimum": _minimum(given),
         "held_out": held_out,
     }

@@ -19,9 +19,11 @@ from bindgram.data.negatives import join_examples, make_negatives
 from bindgram.data.published import published_negatives
 from bindgram.errors import InputError
 from bindgram.provenance import step_rng
+from bindgram.settings.filters import FilterSetting
 
 BATTERY_SPLITS = ("test", "valid")
 PUBLISHED = "published"
+_PUBLISHED_FILTERS = (FilterSetting("n_fraction", 0.0), FilterSetting("duplicate"))
 _TWIN_SCHEME = "dinucleotide_shuffle"  # how the negatives of published sets were made
 
 
@@ -106,7 +108,7 @@ def _published_negatives(
     """Published negatives for test; for valid, shuffles at the ratio that the published test set has."""
     n_all, n_chosen = (int((frame["split"] == "test").sum()) for frame in (positives, chosen))
     known = set(canonical_sequences(positives["sequence"]))
-    kept, dropped = apply_filters(published, ["ambiguous", "duplicate"], FilterContext(known=known))
+    kept, dropped = apply_filters(published, _PUBLISHED_FILTERS, FilterContext(known=known))
     # Fewer positives by choice take fewer negatives with them, so that the ratio stays the published one.
     n = len(kept) if n_chosen == n_all else round(len(kept) * n_chosen / n_all)
     test = kept.iloc[np.sort(rng.permutation(len(kept))[:n])]

@@ -1,11 +1,10 @@
 """Positives: from peaks, or from a published sequence set, to label-1 examples with a count for every row that goes.
 
 Windows of one width lie around the summit of each peak (the midpoint where no summit is called). Published sets have
-no coordinates: their splits are drawn or published, and the filters that look at places pass every row.
+no coordinates: their splits are drawn or published, and filters that look at places or peaks do not apply to them.
 """
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +12,26 @@ import numpy as np
 import pandas as pd
 
 from bindgram.data.examples import COLUMNS, ExampleTable, canonical_sequences, skipped_examples
-from bindgram.data.filters import Counts, FilterContext, apply_filters, kept_counts
+from bindgram.data.filters import (
+    Counts,
+    FilterContext,
+    applicable,
+    apply_filters,
+    check_sum,
+    kept_counts,
+    rank_by_strength,
+)
 from bindgram.data.published import published_examples
 from bindgram.data.splits import Split
+from bindgram.data.tiles import NO_REPEATS, Tiles
 from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
 from bindgram.provenance import step_rng
 from bindgram.sequence.dna import encode, strings_of
+from bindgram.settings.filters import FilterSetting
 from bindgram.settings.splits import SPLITS
 
+PEAK_COLUMNS = ("peak_start", "peak_end", "strength", "support")  # of the peaks, for filters
 PUBLISHED_VALID_FRACTION = 0.1  # of the unique training sequences of a published set, which come without validation
 
 
@@ -36,7 +46,7 @@ class PositivesPlan:
     experiment: str
     width: int
     strongest: int | None
-    filters: tuple[str, ...]
+    filters: tuple[FilterSetting, ...]
     minimum: Mapping[str, int]
     seed: int
     held_out: str = ""
@@ -46,23 +56,35 @@ class PositivesPlan:
         return step_rng(self.seed, "positives", self.experiment, purpose)
 
 
+@dataclass(frozen=True)
+class Places:
+    """What filters know of an assembly beyond its bases: `blacklist` is a frame ``chrom, start, end``."""
+
+    blacklist: pd.DataFrame | None = None
+    tiles: Tiles | None = None
+
+
 def genomic_positives(
     plan: PositivesPlan,
     peaks: pd.DataFrame,
     genome: Genome,
     split: Split,
-    blacklist: pd.DataFrame | None,
+    places: Places,
     provenance: Mapping[str, Any],
 ) -> tuple[ExampleTable, Counts]:
     """Make the positives of a peak table (`read_assembly_peaks`): examples, and the rows of the filter table.
 
     Raises
     ------
-    InputError : a filter is unknown.
+    InputError : a filter lacks what it needs in this assembly.
     """
+    _check_applicable(plan.filters, genome, places.tiles)
     windows = summit_windows(peaks, plan.width, genome.chrom_sizes)
-    frame, held_out = _only_held(plan, _placed_examples(plan, windows, genome, split))
-    frame, counts = apply_filters(frame, plan.filters, FilterContext(blacklist))
+    frame = _placed_examples(plan, windows, genome, split)
+    if places.tiles is not None:
+        frame["n_repeat"] = places.tiles.count_repeats(windows)
+    frame, held_out = _only_held(plan, frame)
+    frame, counts = apply_filters(frame, plan.filters, FilterContext(places.blacklist))
     counts = [("n_input", len(peaks)), ("off_chromosome_end", len(peaks) - len(windows)), *held_out, *counts]
     return _finish(plan, "" if len(peaks) else "no peaks in file", frame, counts, provenance)
 
@@ -88,7 +110,7 @@ def published_positives(
     everything = pd.concat(rows, ignore_index=True).assign(strength=np.nan)
     bound = everything[everything["label"] == 1]
     frame, held_out = _only_held(plan, bound)
-    frame, counts = apply_filters(frame, plan.filters, FilterContext())
+    frame, counts = apply_filters(frame, applicable(plan.filters, placed=False), FilterContext())
     counts = [("n_input", len(everything)), ("not_bound", len(everything) - len(bound)), *held_out, *counts]
     return _finish(plan, reason, frame, counts, provenance, frame["split"] == "test")
 
@@ -98,8 +120,8 @@ def summit_windows(peaks: pd.DataFrame, width: int, chrom_sizes: Mapping[str, in
 
     Returns
     -------
-    `peaks` with the `start` and `end` of the windows, in input order. A window that leaves its chromosome is dropped,
-    never clipped, because the models need equal lengths.
+    `peaks` in input order, with the `start` and `end` of the windows; those of the peaks are `peak_start` and
+    `peak_end`. A window that leaves its chromosome is dropped, never clipped, because the models need equal lengths.
 
     References
     ----------
@@ -107,26 +129,32 @@ def summit_windows(peaks: pd.DataFrame, width: int, chrom_sizes: Mapping[str, in
     """
     middle = (peaks["start"] + peaks["end"]) // 2
     centre = (peaks["start"] + peaks["summit"]).where(peaks["summit"] >= 0, middle)
-    windows = peaks.assign(start=centre - width // 2, end=centre - width // 2 + width)
+    windows = peaks.assign(
+        start=centre - width // 2,
+        end=centre - width // 2 + width,
+        peak_start=peaks["start"],
+        peak_end=peaks["end"],
+    )
     sizes = windows["chrom"].map(dict(chrom_sizes)).astype("float64")  # NaN on a contig that the FASTA leaves out
     leaves = (windows["start"] < 0) | (windows["end"] > sizes)
     return windows[~leaves]
 
 
 def _placed_examples(plan: PositivesPlan, windows: pd.DataFrame, genome: Genome, split: Split) -> pd.DataFrame:
-    """Windows as examples of kind peak, with `strength` beside; `split` is "" outside of the blocks."""
+    """Windows as examples of kind peak, with what filters look at beside; `split` is "" outside of the blocks."""
     chroms, starts, ends = (windows[column].to_numpy() for column in ("chrom", "start", "end"))
-    places = windows["chrom"] + ":" + windows["start"].astype(str) + "-" + windows["end"].astype(str)
+    names = windows["chrom"] + ":" + windows["start"].astype(str) + "-" + windows["end"].astype(str)
     frame = windows.assign(
-        example_id=plan.experiment + ":" + places,
+        example_id=plan.experiment + ":" + names,
         strand=".",
         label=np.int8(1),
         kind="peak",
         parent_id=None,
         split=split.assign(chroms, starts, ends),
         sequence=_sequences(genome, chroms, starts, plan.width),
+        support=windows.get("support", 1),
     )
-    return frame[[*COLUMNS, "strength"]]
+    return frame[[*COLUMNS, *PEAK_COLUMNS]]
 
 
 def _sequences(genome: Genome, chroms: np.ndarray, starts: np.ndarray, width: int) -> np.ndarray:
@@ -149,6 +177,23 @@ def _only_held(plan: PositivesPlan, frame: pd.DataFrame) -> tuple[pd.DataFrame, 
     return frame[~elsewhere], [("held_out", int(elsewhere.sum()))]
 
 
+def _check_applicable(filters: Sequence[FilterSetting], genome: Genome, tiles: Tiles | None) -> None:
+    """Refuse filters that would do nothing, or remove everything, because the assembly is not the one in mind."""
+    for name, value in filters:
+        if name == "soft_masked" and tiles is None:
+            raise InputError("filter soft_masked: give the tile table of the assembly, which knows repeats (--tiles)")
+        if name == "soft_masked" and tiles.repeats == NO_REPEATS:
+            raise InputError(
+                f"{genome.path}: filter soft_masked: the genome has no lower-case bases and no file of repeats; name "
+                "one in the sheet of assemblies (column repeats), or remove the filter"
+            )
+        if name == "chromosomes" and not set(value) & set(genome.chrom_sizes):
+            names = ", ".join(list(genome.chrom_sizes)[:30])
+            raise InputError(
+                f"{genome.path}: filter chromosomes: none of {', '.join(value)} is in the assembly; it has {names}"
+            )
+
+
 def draw_validation(sequences: pd.Series, rng: np.random.Generator) -> np.ndarray:
     """Draw a tenth of the unique sequences for validation, whatever their order: (N,) "train" or "valid".
 
@@ -161,20 +206,15 @@ def draw_validation(sequences: pd.Series, rng: np.random.Generator) -> np.ndarra
 
 
 def keep_strongest(frame: pd.DataFrame, n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, tuple[str, int]]:
-    """Keep the `n` rows of highest `strength`, in input order, and count the others.
+    """Keep the `n` rows of highest `strength` (`rank_by_strength`), in input order, and count the others.
 
-    Equal strengths are ordered by a hash of the id, so that ties favour no chromosome; rows without strength come last.
     Where strengths tell nothing (none, or all equal) the rows are drawn at random, and counted as ``random_n``.
     """
     n_gone = max(0, len(frame) - n)
     if frame["strength"].nunique() < 2:
         rows = np.sort(rng.permutation(len(frame))[:n])
         return frame.iloc[rows], ("random_n", n_gone)
-    tie = [hashlib.sha256(name.encode()).digest() for name in frame["example_id"]]
-    ranked = pd.DataFrame({"strength": frame["strength"].to_numpy(), "tie": tie}).sort_values(
-        ["strength", "tie"], ascending=[False, True]
-    )
-    return frame.iloc[np.sort(ranked.index[:n])], ("beyond_strongest_n", n_gone)
+    return frame.iloc[np.sort(rank_by_strength(frame)[:n])], ("beyond_strongest_n", n_gone)
 
 
 def _finish(
@@ -192,6 +232,7 @@ def _finish(
         frame = frame[fixed | frame.index.isin(strongest.index)]
         counts = [*counts, count]
     counts = [*counts, *kept_counts(frame)]
+    check_sum(dict(counts))
     needed = {plan.held_out: plan.minimum[plan.held_out]} if plan.held_out else plan.minimum
     reason = reason or _shortage(frame, needed)
     if reason:

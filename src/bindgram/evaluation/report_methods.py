@@ -84,7 +84,7 @@ def _positives(config: Config) -> str:
     return (
         f"Every peak became one window of {settings.width} bp around its summit, or around its midpoint where the peak "
         "file gives no summit. Windows that leave their chromosome were dropped. Filters, in this order: "
-        f"{', '.join(settings.filters) or 'none'}.{which} An experiment with fewer than {least.train} training, "
+        f"{', '.join(settings.filter_options) or 'none'}.{which} An experiment with fewer than {least.train} training, "
         f"{least.valid} validation or {least.test} test positives is skipped. Published sequence sets without "
         "coordinates keep their own sequences and their own test set; part of their training sequences is set aside "
         "for validation."

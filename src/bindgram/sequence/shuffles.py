@@ -42,7 +42,7 @@ def shuffle_klets(codes: np.ndarray, k: int, rng: np.random.Generator) -> np.nda
     if len(ambiguous):
         raise InputError(
             f"sequence {ambiguous[0] + 1}: has a base other than {ALPHABET} and cannot be shuffled; "
-            "add the filter 'ambiguous'"
+            "add the filter n_fraction: 0.0"
         )
     letters = np.ascontiguousarray(decode(codes))
     shuffled = _seqpro_shuffle()(letters, k, len(ALPHABET), ALPHABET.encode(), seed)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from bindgram.settings.base import Id, Settings, parse, read_yaml
+from bindgram.settings.filters import FilterItem, check_filters, parse_filter
 
 Scheme = Literal["mononucleotide_shuffle", "dinucleotide_shuffle", "trinucleotide_shuffle", "genomic_matched"]
-FilterName = Literal["split", "blacklist", "ambiguous", "duplicate"]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(gt=0)]
@@ -39,13 +39,23 @@ class PositivesSettings(Settings):
 
     width: Annotated[int, Field(ge=10, le=1000)]
     strongest: Positive | None
-    filters: list[FilterName]
+    filters: list[FilterItem]
     minimum: "MinimumPositives"
 
     @field_validator("filters")
     @classmethod
-    def _unique_filters(cls, value: list[str]) -> list[str]:
-        return _unique(value)
+    def _unique_filters(cls, value: list[Any]) -> list[Any]:
+        return [setting.item for setting in check_filters(parse_filter(item) for item in value)]
+
+    @property
+    def filter_options(self) -> list[str]:
+        """The filters in order, as values of the option ``--filter``."""
+        return [parse_filter(item).text for item in self.filters]
+
+    @property
+    def needs_tiles(self) -> bool:
+        """Whether a filter looks at repeats, which the tile table of the assembly knows."""
+        return any(parse_filter(item).name == "soft_masked" for item in self.filters)
 
 
 class MinimumPositives(Settings):

@@ -133,7 +133,7 @@ def test_fewer_chosen_positives_take_fewer_published_negatives():
     assert counts["not_chosen"] == 6
 
 
-@pytest.mark.parametrize(("sequence", "reason"), [(POSITIVES["sequence"][0], "duplicate"), ("ACGTN" * 6, "ambiguous")])
+@pytest.mark.parametrize(("sequence", "reason"), [(POSITIVES["sequence"][0], "duplicate"), ("ACGTN" * 6, "n_fraction")])
 def test_published_negative_that_is_a_positive_or_ambiguous_is_dropped_and_counted(sequence, reason):
     published = PUBLISHED.copy()
     published.loc[4, "sequence"] = sequence

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pysam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from bindgram.data.examples import ExampleTable, check_examples, write_examples
 from bindgram.data.peaks import read_assembly_peaks
 from bindgram.data.positives import (
+    Places,
     PositivesPlan,
     draw_validation,
     genomic_positives,
@@ -20,19 +22,22 @@ from bindgram.data.positives import (
     summit_windows,
 )
 from bindgram.data.splits import Split
+from bindgram.data.tiles import Repeats, Tiles, write_tiles
 from bindgram.errors import InputError, LeakageError
 from bindgram.genome.fasta import Genome
 from bindgram.genome.regions import read_bed3
-from bindgram.provenance import step_rng
+from bindgram.provenance import make_provenance, step_rng
+from bindgram.settings.filters import parse_filter_text
 
-ALL = ("split", "blacklist", "ambiguous", "duplicate")
+ALL = ("split", "blacklist", "n_fraction=0", "duplicate")
 ONE_EACH = {"train": 1, "valid": 1, "test": 1}
 HG19 = Path(__file__).resolve().parents[4] / "shared/data/hg19_chr20_chr22"
 
 
 def plan(**changes) -> PositivesPlan:
     values = {"experiment": "E", "width": 10, "strongest": None, "filters": ALL, "minimum": ONE_EACH, "seed": 1}
-    return PositivesPlan(**(values | changes))
+    values |= changes
+    return PositivesPlan(**values | {"filters": tuple(parse_filter_text(text) for text in values["filters"])})
 
 
 def peak_table(*rows: tuple) -> pd.DataFrame:
@@ -53,8 +58,6 @@ def genome(tmp_path_factory):
     path = tmp_path_factory.mktemp("genome") / "genome.fa"
     lines = [text[i : i + 60] for i in range(0, 1000, 60)]
     path.write_text(">chr1\n" + "\n".join(lines) + "\n>chr2\n" + "ACGT" * 7 + "AC\n")
-    import pysam
-
     pysam.faidx(str(path))
     with Genome.open(path) as opened:
         yield opened
@@ -67,8 +70,8 @@ def split() -> Split:
     return Split(pd.DataFrame(blocks, columns=["chrom", "start", "end", "split", "name"]))
 
 
-def run(genome, split, peaks, blacklist=None, **changes) -> tuple[ExampleTable, dict[str, int]]:
-    table, counts = genomic_positives(plan(**changes), peaks, genome, split, blacklist, {})
+def run(genome, split, peaks, blacklist=None, tiles=None, **changes) -> tuple[ExampleTable, dict[str, int]]:
+    table, counts = genomic_positives(plan(**changes), peaks, genome, split, Places(blacklist, tiles), {})
     return table, dict(counts)
 
 
@@ -162,7 +165,7 @@ def test_each_reason_is_counted_and_rows_add_up(genome, split):
         "off_chromosome_end": 2,
         "outside_split": 3,
         "blacklist": 1,
-        "ambiguous": 1,
+        "n_fraction": 1,
         "duplicate": 2,
         "n_kept": 4,
         "n_kept_train": 1,
@@ -178,17 +181,65 @@ def test_reasons_stand_in_the_configured_order(genome, split):
     assert list(counts)[:4] == ["n_input", "off_chromosome_end", "duplicate", "outside_split"]
 
 
-def test_unknown_filter_is_refused(genome, split):
-    with pytest.raises(InputError, match="unknown: blaclist"):
-        run(genome, split, peak_table(*ONE_IN_EACH_SPLIT), filters=("blaclist",))
+def test_overlapping_windows_are_thinned_to_the_strongest(genome, split):
+    peaks = peak_table(("chr1", 200, 220, 5, 1.0), ("chr1", 200, 220, 9, 3.0), ("chr1", 215, 230, 0, 2.0))
+    table, counts = run(genome, split, peaks, filters=("split", "overlap=keep_strongest"), minimum={"train": 1})
+    assert table.frame["start"].tolist() == [204]
+    assert counts["overlaps_stronger"] == 2
+
+
+def test_support_of_merged_peaks_is_summed(genome, split):
+    peaks = peak_table(("chr1", 200, 220, 5, 1.0), ("chr1", 210, 240, 9, 3.0), ("chr1", 300, 310, 0, 2.0))
+    filters = ("overlap=merge", "support=3")
+    table, counts = run(genome, split, peaks.assign(support=[1, 2, 2]), filters=filters, minimum={"train": 1})
+    assert table.frame["start"].tolist() == [214]
+    assert (counts["merged_into_stronger"], counts["low_support"]) == (1, 1)
+
+
+def tiles_of(path: Path, genome: Genome, repeats: str | None = None) -> Tiles:
+    """Tile table of a genome, with the lines of a BED file of repeats."""
+    runs = None
+    if repeats is not None:
+        path.with_suffix(".bed").write_text(repeats)
+        runs = Repeats.read(path.with_suffix(".bed"), genome.chrom_sizes)
+    write_tiles(path, genome, 50, runs, None, make_provenance("tile", 1, {}))
+    return Tiles.open(path)
+
+
+def test_lower_case_of_the_genome_or_given_repeats_are_soft_masked(genome, split, tmp_path):
+    peaks = peak_table(("chr1", 90, 110, -1), ("chr1", 91, 111, -1), ("chr1", 150, 160, -1), ("chr1", 300, 310, -1))
+    options = {"filters": ("soft_masked=0.5",), "minimum": {"train": 1}}
+    of_case = tiles_of(tmp_path / "case.h5", genome)  # chr1:100-200 is lower case
+    table, counts = run(genome, split, peaks, tiles=of_case, **options)
+    assert (table.frame["start"].tolist(), counts["soft_masked"]) == ([95, 300], 2)
+    of_file = tiles_of(tmp_path / "file.h5", genome, "chr1\t302\t305\nchr1\t304\t308\n")
+    assert run(genome, split, peaks, tiles=of_file, **options)[0].frame["start"].tolist() == [95, 96, 150]
+
+
+def test_soft_masked_needs_repeats_to_be_known(tmp_path, split):
+    (tmp_path / "upper.fa").write_text(">chr1\n" + "ACGT" * 250 + "\n")
+    pysam.faidx(str(tmp_path / "upper.fa"))
+    peaks = peak_table(("chr1", 300, 310, -1))
+    with Genome.open(tmp_path / "upper.fa") as upper:
+        with pytest.raises(InputError, match="filter soft_masked: give the tile table of the assembly"):
+            run(upper, split, peaks, filters=("soft_masked=0.5",))
+        with pytest.raises(InputError, match=r"upper.fa: filter soft_masked: the genome has no lower-case bases"):
+            run(upper, split, peaks, tiles=tiles_of(tmp_path / "a.h5", upper), filters=("soft_masked=0.5",))
+
+
+def test_chromosomes_of_another_assembly_are_refused(genome, split):
+    peaks = peak_table(*ONE_IN_EACH_SPLIT)
+    with pytest.raises(InputError, match="filter chromosomes: none of 1, 2 is in the assembly; it has chr1, chr2"):
+        run(genome, split, peaks, filters=("chromosomes=1,2",))
+    assert run(genome, split, peaks, filters=("chromosomes=1,chr2",))[1]["other_chromosome"] == 3
 
 
 @pytest.mark.parametrize(
     ("row", "filters", "message"),
     [
-        (("chr1", 490, 510, -1), ("ambiguous", "duplicate"), "add the filter 'split'"),
+        (("chr1", 490, 510, -1), ("n_fraction=0", "duplicate"), "add the filter 'split'"),
         (("chrUn_KI270302v1", 10, 50, -1), ("duplicate",), "add the filter 'split'"),
-        (("chr1", 700, 800, -1), ("split", "ambiguous"), "add the filter 'duplicate'"),
+        (("chr1", 700, 800, -1), ("split", "n_fraction=0"), "add the filter 'duplicate'"),
     ],
 )
 def test_leaving_out_a_needed_filter_is_refused_on_write_with_the_remedy(
@@ -211,7 +262,7 @@ def test_ambiguous_sequences_are_stored_as_n_where_the_filter_is_left_out(genome
     peaks = peak_table(("chr1", 45, 55, -1), *ONE_IN_EACH_SPLIT)
     table, counts = run(genome, split, peaks, filters=("split", "duplicate"))
     assert table.frame["sequence"][0].endswith("NNNNN")
-    assert "ambiguous" not in counts
+    assert "n_fraction" not in counts
     write_examples(tmp_path / "positives.parquet", table)
 
 
@@ -356,7 +407,7 @@ def test_published_positives_come_from_both_files_and_unbound_rows_are_counted()
     counts = dict(counts)
     assert (counts["n_input"], counts["not_bound"], counts["n_kept_test"]) == (42, 1, 1)
     assert counts["n_kept_valid"] == 4
-    assert counts["n_input"] == counts["n_kept"] + sum(counts[r] for r in ("not_bound", "ambiguous", "duplicate"))
+    assert counts["n_input"] == counts["n_kept"] + sum(counts[r] for r in ("not_bound", "n_fraction", "duplicate"))
     assert table.frame["label"].eq(1).all()
     assert table.frame["chrom"].isna().all()
     check_examples(table.frame)
@@ -376,7 +427,7 @@ def test_test_set_never_shrinks_because_of_training_sequences():
     test = sequence_table(("GTTTTTTTTT", 1), ("GGGGGGGGGA", 1))
     table, counts = published_positives(plan(minimum={"test": 1}), training, test, {})
     assert table.of_split("test")["sequence"].tolist() == ["GTTTTTTTTT", "GGGGGGGGGA"]
-    assert (dict(counts)["duplicate"], dict(counts)["ambiguous"]) == (1, 1)
+    assert (dict(counts)["duplicate"], dict(counts)["n_fraction"]) == (1, 1)
 
 
 def test_equal_sequences_and_both_strands_come_into_one_split():
@@ -459,7 +510,9 @@ def test_dream_positives_equal_those_of_bedtools_and_pyfaidx(tmp_path):
     )
     with Genome.open(fasta) as genome:
         peaks = read_assembly_peaks(only22, "narrowPeak", genome.chrom_sizes)
-        table, counts = genomic_positives(plan(width=width), peaks, genome, Split(regions), read_bed3(blacklist), {})
+        table, counts = genomic_positives(
+            plan(width=width), peaks, genome, Split(regions), Places(read_bed3(blacklist)), {}
+        )
     got = set(table.frame[["example_id", "split", "sequence"]].itertuples(index=False, name=None))
     assert got == set(unique)
     assert len(table.frame) == len(unique) > 1000

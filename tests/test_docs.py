@@ -19,6 +19,7 @@ from bindgram.data.filters import MERGED, REASONS
 from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
 from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
 from bindgram.evaluation.metrics import METRICS, empty_result
+from bindgram.evaluation.overlap import COLUMNS as OVERLAP_COLUMNS
 from bindgram.evaluation.predictions import SCHEMA as PREDICTIONS_SCHEMA
 from bindgram.evaluation.report_data import REASON_NAMES
 from bindgram.models.bundle import BUNDLE_FILES
@@ -209,6 +210,7 @@ def test_formats_name_no_path_that_no_rule_makes():
         ("Bundle", BUNDLE_FILES),
         ("What all files share", [*make_provenance("x", 1, {}), "digest"]),
         ("Filter tables", REASON_NAMES),
+        ("Overlap table", OVERLAP_COLUMNS),
     ],
 )
 def test_formats_have_every_column_key_and_reason_and_no_other(heading, names):

@@ -41,6 +41,7 @@ def every_kind_of_job(fresh_project):
     (root / "config/experiments.tsv").write_text(
         "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\ttest_sequences\n"
         "planted\tPLANTED\tK562's (old) batch\ttoy\tnarrowPeak\tdata/planted.narrowPeak\t\n"
+        "control\tPLANTED\tcells\ttoy\tnarrowPeak\tdata/control.narrowPeak\t\n"
         "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\tdata/published_test.seq.gz\n"
     )
     lm = yaml.safe_load((root / "config/lms/tiny.yaml").read_text())

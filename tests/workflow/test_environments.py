@@ -47,7 +47,6 @@ TOOLS = {"python", "pip", "bedtools"}  # of conda alone, without a pin in constr
 # In an environment without being imported by bindgram, and why.
 NOT_IMPORTED = {
     "setuptools": "builds the checkout",
-    "numba": "makes conda choose a numpy that seqpro accepts",
     "pygments": "snakemake --report",
     "snakemake": "runs the workflow",
     "snakemake-executor-plugin-slurm": "sends its jobs",

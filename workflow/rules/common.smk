@@ -63,6 +63,7 @@ HOURS = dict(
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
 TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of those jobs, as the rules see it
 MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json is written last
+POSITIVES = "results/examples/{split}/{experiment}/positives.parquet"
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
 TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
@@ -461,6 +462,24 @@ def figure_labels(figure):
         "trained against": wildcards.scheme.replace("_", " "),
         "figure": figure,
     }
+
+
+# Quality control
+
+
+@cache
+def experiments_on(assembly):
+    """Selected experiments that have coordinates on an assembly, in the order of the sheet."""
+    return [row.experiment for row in PROJECT.selected.values() if row.assembly == assembly and row.has_coordinates]
+
+
+def qc_files():
+    """Figures of quality control that the configuration asks for."""
+    assemblies = sorted({row.assembly for row in PROJECT.selected.values()})
+    several = [assembly for assembly in assemblies if len(experiments_on(assembly)) > 1]
+    return expand(
+        "results/qc/{split}/overlap.{assembly}.svg", split=SPLIT, assembly=several if CONFIG.qc.overlap else []
+    )
 
 
 # Options of `bindgram collect` that do not depend on what was computed already.

@@ -19,6 +19,7 @@ from bindgram.cli.fetch import fetch
 from bindgram.cli.finetune import finetune
 from bindgram.cli.index import index
 from bindgram.cli.negatives import negatives
+from bindgram.cli.overlap import overlap
 from bindgram.cli.plot import plot
 from bindgram.cli.positives import positives
 from bindgram.cli.predict import predict
@@ -46,6 +47,7 @@ COMMANDS: tuple[click.Command, ...] = (
     finetune,
     index,
     negatives,
+    overlap,
     plot,
     positives,
     predict,

@@ -4,23 +4,8 @@ from pathlib import Path
 
 import click
 
-from bindgram.cli.options import ExistingFile, NewFile, revision_option
+from bindgram.cli.options import CommaList, ExistingFile, NewFile, revision_option
 from bindgram.errors import InputError
-
-
-class CommaList(click.ParamType):
-    """``A,B,C``; an empty text is an empty list."""
-
-    name = "A,B,C"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Split at commas and refuse repeats."""
-        if isinstance(value, tuple):
-            return value
-        items = tuple(item for item in str(value).split(",") if item)
-        if len(set(items)) != len(items):
-            self.fail(f"{value!r} names something twice", param, ctx)
-        return items
 
 
 @click.command()

@@ -58,3 +58,18 @@ class NamedFile(click.ParamType):
         if not separator or not name:
             self.fail(f"{value!r} is not NAME=PATH", param, ctx)
         return name, ExistingFile.convert(path, param, ctx)
+
+
+class CommaList(click.ParamType):
+    """``A,B,C``; an empty text is an empty list."""
+
+    name = "A,B,C"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split at commas and refuse repeats."""
+        if isinstance(value, tuple):
+            return value
+        items = tuple(item for item in str(value).split(",") if item)
+        if len(set(items)) != len(items):
+            self.fail(f"{value!r} names something twice", param, ctx)
+        return items

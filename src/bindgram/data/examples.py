@@ -10,7 +10,7 @@ only in tests.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -205,8 +205,8 @@ def _digest_rows(arrow: pa.Table, status: str) -> str:
     return digest({"rows": [digest(arrow[column].to_pylist()) for column in COLUMNS], "status": status})
 
 
-def read_examples(path: Path) -> ExampleTable:
-    """Read a table written by `write_examples`.
+def read_examples(path: Path, columns: Sequence[str] = COLUMNS) -> ExampleTable:
+    """Read a table written by `write_examples`, or some columns of it, which is quicker without the sequences.
 
     Raises
     ------
@@ -215,11 +215,13 @@ def read_examples(path: Path) -> ExampleTable:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; make it with bindgram positives, negatives or battery")
     try:
-        arrow = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            arrow = file.read(list(columns)) if schema.equals(SCHEMA) else None
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from None
-    metadata = (arrow.schema.metadata or {}).get(METADATA_KEY.encode())
-    if metadata is None or not arrow.schema.equals(SCHEMA):
+    metadata = (schema.metadata or {}).get(METADATA_KEY.encode())
+    if metadata is None or arrow is None:
         raise InputError(f"{path}: not a bindgram example table; columns are {', '.join(COLUMNS)}")
     known = json.loads(metadata)
     return ExampleTable(arrow.to_pandas(), known["status"], known["reason"], known["provenance"])

@@ -45,7 +45,9 @@ Table = tuple[str, pd.DataFrame, Mapping[str, Any], Mapping[str, Any]]  # model,
 Shown = tuple[str, pd.DataFrame, Mapping[str, Any]]  # model, rows of the test set drawn, their metrics
 
 
-def _with_style(draw: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
+def with_style(draw: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
+    """Make a function draw in the style of all figures."""
+
     @functools.wraps(draw)
     def drawn(*arguments: Any) -> "Figure":
         import matplotlib as mpl
@@ -115,7 +117,7 @@ def stating_figure(title: str, text: str) -> "Figure":
     return figure
 
 
-@_with_style
+@with_style
 def curve_figure(title: str, tables: Sequence[Table], headline: str) -> "Figure":
     """ROC and precision-recall curves of all models on one test set, with the chance lines.
 
@@ -197,7 +199,7 @@ def _finish(axes: "Axes", legend_title: str) -> None:
     )
 
 
-@_with_style
+@with_style
 def score_figure(title: str, tables: Sequence[Table], headline: str) -> "Figure":
     """Distributions of the scores of positives and negatives, one panel per model (first seed)."""
     from matplotlib.figure import Figure
@@ -233,7 +235,7 @@ def _draw_scores(axes: "Axes", name: str, rows: pd.DataFrame) -> None:
     axes.set(title=name, xlabel="score (logit)", ylabel="share of examples")
 
 
-@_with_style
+@with_style
 def learning_figure(title: str, logs: Sequence[tuple[str, pd.DataFrame]], tables: Sequence[Table] = ()) -> "Figure":
     """Loss and validation score against training time.
 

@@ -4,7 +4,9 @@ A *region* is a row ``chrom, start, end`` in bp, 0-based and half-open, as in BE
 what a label is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +85,100 @@ def extend(regions: pd.DataFrame, flank: int, chrom_sizes: Mapping[str, int]) ->
     starts = np.maximum(regions["start"].to_numpy(np.int64) - flank, 0)
     ends = np.minimum(regions["end"].to_numpy(np.int64) + flank, lengths.to_numpy(np.int64))
     return regions.assign(start=starts, end=ends)
+
+
+def draw_regions(regions: pd.DataFrame, n_wanted: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw at most `n_wanted` of the rows without replacement; they keep their order."""
+    if len(regions) <= n_wanted:
+        return regions
+    return regions.iloc[np.sort(rng.choice(len(regions), n_wanted, replace=False))]
+
+
+def bed_text(regions: pd.DataFrame) -> str:
+    """Lines of a BED file with three columns."""
+    return regions.loc[:, list(REGION_COLUMNS)].to_csv(sep="\t", header=False, index=False, lineterminator="\n")
+
+
+@dataclass(frozen=True)
+class PairOverlaps:
+    """Overlap of each two of N tables of regions, each table merged first.
+
+    Attributes
+    ----------
+    n_regions : (N,) merged regions of a table.
+    n_shared : (N, N) merged regions of the first table that share 1 bp or more with the second.
+    bp_shared : (N, N) bp that both cover; on the diagonal the bp that a table covers.
+    union : merged regions of all tables together, as `merge` gives them.
+    """
+
+    n_regions: np.ndarray
+    n_shared: np.ndarray
+    bp_shared: np.ndarray
+    union: pd.DataFrame
+
+    @property
+    def jaccard(self) -> np.ndarray:
+        """(N, N) bp that both cover over bp that one or both cover; 0 where neither covers any."""
+        covered = np.diag(self.bp_shared)
+        return self.bp_shared / np.maximum(covered[:, None] + covered - self.bp_shared, 1)
+
+
+def pair_overlaps(tables: Iterable[pd.DataFrame]) -> PairOverlaps:
+    """Measure the overlap of every table of regions with every other.
+
+    The regions of all tables are sorted once. The pass looks from each region ahead to those that begin before it ends:
+    work grows with the number of overlapping regions, not with that of pairs of tables.
+    """
+    number_of: dict[str, int] = {}  # of each chromosome
+    spans = [_merged(*_numbered(table, number_of)) for table in tables]
+    n = len(spans)
+    n_regions = np.array([len(starts) for starts, _ in spans], np.int64)
+    covered = np.array([(ends - starts).sum() for starts, ends in spans], np.int64)
+    starts, ends = (np.concatenate([np.zeros(0, np.int64), *column]) for column in zip(*spans, strict=True))
+    order = np.argsort(starts)
+    starts, ends, owners = starts[order], ends[order], np.repeat(np.arange(n, dtype=np.int32), n_regions)[order]
+    n_shared, bp_shared = np.zeros((n, n), np.int64), np.zeros((n, n), np.int64)
+    _compiled_count_pairs()(starts, ends, owners, n_shared, bp_shared)
+    bp_shared += bp_shared.T
+    np.fill_diagonal(n_shared, n_regions)
+    np.fill_diagonal(bp_shared, covered)
+    union = _frame(*_merged(starts, ends), np.array(list(number_of), dtype=object))
+    return PairOverlaps(n_regions, n_shared, bp_shared, union.sort_values(["chrom", "start"], ignore_index=True))
+
+
+def _numbered(table: pd.DataFrame, number_of: dict[str, int]) -> "Span":
+    """Spans of a table on an axis on which a chromosome has its place by `number_of`, which new ones are added to."""
+    codes, names = pd.factorize(table["chrom"])
+    numbers = np.array([number_of.setdefault(name, len(number_of)) for name in names], np.int64)
+    shift = numbers[codes] * _CHROM_STRIDE
+    return table["start"].to_numpy(np.int64) + shift, table["end"].to_numpy(np.int64) + shift
+
+
+@cache
+def _compiled_count_pairs() -> Callable[..., None]:
+    import numba  # takes longer to import than most commands to run
+
+    return numba.njit(_count_pairs)
+
+
+def _count_pairs(
+    starts: np.ndarray, ends: np.ndarray, owners: np.ndarray, n_shared: np.ndarray, bp_shared: np.ndarray
+) -> None:
+    """Add up the overlaps of regions that are sorted by start; those of one owner are disjoint. Compiled."""
+    reach = np.full(len(n_shared), -1, np.int64)  # end of the last region of each owner so far
+    counted_for = np.full(len(n_shared), -1, np.int64)
+    for i in range(len(starts)):
+        a = owners[i]
+        j = i + 1
+        while j < len(starts) and starts[j] < ends[i]:
+            b = owners[j]
+            bp_shared[a, b] += min(ends[i], ends[j]) - starts[j]
+            n_shared[b, a] += 1  # of the regions of `a`, only `i` covers the start of `j`
+            if reach[b] <= starts[i] and counted_for[b] != i:  # else counted when that earlier region of `b` was `i`
+                n_shared[a, b] += 1
+                counted_for[b] = i
+            j += 1
+        reach[a] = ends[i]
 
 
 Span = tuple[np.ndarray, np.ndarray]

@@ -102,6 +102,13 @@ class BatterySettings(Settings):
         return value
 
 
+class QcSettings(Settings):
+    """Quality control: what is compared and drawn beside the results."""
+
+    overlap: bool
+    union_regions: Positive
+
+
 class KmerBaselineSettings(Settings):
     """Logistic regression on k-mer counts; `k` = 0 means GC content alone."""
 
@@ -153,6 +160,7 @@ class Config(Settings):
     positives: PositivesSettings
     negatives: NegativesSettings
     battery: BatterySettings
+    qc: QcSettings
     evaluation: EvaluationSettings
     headline: "Headline"
     costs: CostSettings

@@ -42,12 +42,13 @@ def assign_blocks(chrom: np.ndarray, start: np.ndarray, max_block_bp: int) -> np
     (N,) int64, from 0 without gaps.
     """
     placed = ~pd.isna(chrom)
-    keys = pd.Series([("", index) for index in range(len(placed))], dtype=object)
+    keys = -1 - np.arange(len(placed), dtype=np.int64)  # below 0: without coordinates
     if placed.any():
         starts = np.asarray(start[placed], dtype=np.int64)
         tested = covered_length(chrom[placed], starts, max_block_bp)
         length = max(1, min(max_block_bp, tested // BLOCKS_PER_TESTED_LENGTH))
-        keys[placed] = list(zip(chrom[placed], starts // length, strict=True))
+        pieces = starts // length
+        keys[placed] = pd.factorize(chrom[placed])[0] * (pieces.max() + 1) + pieces
     return pd.factorize(keys)[0].astype(np.int64)
 
 

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
 
 from bindgram.evaluation import statistics
@@ -123,3 +125,18 @@ def test_examples_without_coordinates_are_blocks_of_their_own():
     start = np.array([np.nan, 5.0, np.nan, 5.0])
     assert assign_blocks(chrom, start, max_block_bp=1000).tolist() == [0, 1, 2, 1]
     assert assign_blocks(np.array([None, None]), np.array([np.nan, np.nan]), 1000).tolist() == [0, 1]
+
+
+places = st.tuples(st.sampled_from(["chr1", "chr2", "chr10"]), st.integers(0, 3000))
+
+
+@given(st.lists(st.none() | places, max_size=40), st.integers(1, 200))
+def test_blocks_are_those_of_the_slow_way(rows, max_block_bp):
+    chrom = np.array([row[0] if row else None for row in rows], dtype=object)
+    start = np.array([row[1] if row else np.nan for row in rows])
+    here = np.array([row is not None for row in rows], dtype=bool)
+    tested = covered_length(chrom[here], start[here], max_block_bp)
+    length = max(1, min(max_block_bp, tested // 50))
+    keys = [(row[0], row[1] // length) if row else index for index, row in enumerate(rows)]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    assert assign_blocks(chrom, start, max_block_bp).tolist() == [numbers[key] for key in keys]

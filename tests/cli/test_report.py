@@ -23,7 +23,8 @@ def folder(tmp_path):
     (tmp_path / "metrics.tsv").write_text(HEADER + ROWS)
     provenance = {"revisions": {"collect": 9}, "digest": "d"}
     (tmp_path / "metrics.tsv.json").write_text(json.dumps({"n_rows": {}, "provenance": provenance}))
-    (tmp_path / "positives.filter.tsv").write_text("reason\tn\nduplicate\t3\n")
+    (tmp_path / "fold_0/E1").mkdir(parents=True)
+    (tmp_path / "fold_0/E1/positives.filter.tsv").write_text("reason\tn\nn_input\t9\nduplicate\t3\n")
     return tmp_path
 
 
@@ -32,12 +33,12 @@ def config_json(repository) -> str:
     return json.dumps(yaml.safe_load((repository / "config/config.yaml").read_text()))
 
 
-def run(folder, config_json: str) -> dict[str, str]:
+def run(folder, config_json: str, template: str = "") -> dict[str, str]:
     names = ("summary", "data", "methods")
     arguments = [word for name in names for word in (f"--{name}", str(folder / f"{name}.html"))]
     arguments += ["--metrics", str(folder / "metrics.tsv"), "--headline-test-set", "T2", "--floor", "kmer3_lr"]
     arguments += ["--headline-metric", "average_precision", "--config-json", config_json, "--revision", "1"]
-    arguments += ["--filter-table", f"E1={folder / 'positives.filter.tsv'}"]
+    arguments += ["--filter-template", template or f"{folder}/{{split}}/{{experiment}}/positives.filter.tsv"]
     result = CliRunner().invoke(report, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return {name: (folder / f"{name}.html").read_text() for name in names}
@@ -53,6 +54,16 @@ def test_three_pages_are_written_the_same_on_every_run_and_without_paths(folder,
         assert '"revisions": {"collect": 9, "report": 1}' in page
         assert str(folder) not in page
     assert run(folder, config_json) == pages
+
+
+def test_tables_that_are_not_there_are_left_out(folder, config_json):
+    assert "No counts were given" in run(folder, config_json, f"{folder}/{{experiment}}.tsv")["data"]
+
+
+@pytest.mark.parametrize("braces", ["{experiment}/{model}", "{experiment}/{}", "{experiment", "positives"])
+def test_template_that_cannot_be_filled_is_refused(folder, config_json, braces):
+    with pytest.raises(InputError, match=r"--filter-template .*\{experiment\}"):
+        run(folder, config_json, f"{braces}.filter.tsv")
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "not valid JSON"), ("{}", "seed: required key is missing")])

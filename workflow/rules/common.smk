@@ -532,9 +532,8 @@ FILTER_TABLE_TEMPLATES = [
     *(f"results/examples/{{split}}/{{experiment}}/labelled/{scheme}.filter.tsv" for scheme in SCHEMES),
     "results/battery/{split}/{experiment}/battery.filter.tsv",
 ]
-
-
 PUBLISHED_FILTER_TABLE = "results/battery/{split}/{experiment}/published.filter.tsv"
+FILTER_TABLE_OPTIONS = options("--filter-template", [*FILTER_TABLE_TEMPLATES, PUBLISHED_FILTER_TABLE])
 
 
 def filter_tables():
@@ -543,12 +542,3 @@ def filter_tables():
     return expand(FILTER_TABLE_TEMPLATES, split=SPLIT, experiment=EXPERIMENTS) + expand(
         PUBLISHED_FILTER_TABLE, split=SPLIT, experiment=published
     )
-
-
-# Prints the options of `bindgram report` for the tables that exist. A loop, because 500 experiments written out would be
-# longer than the shell accepts for one command.
-FILTER_TABLES = (
-    f"for experiment in {' '.join(EXPERIMENTS)}; do for table in "
-    + " ".join(expand([*FILTER_TABLE_TEMPLATES, PUBLISHED_FILTER_TABLE], split=SPLIT, experiment="$experiment"))
-    + "; do [ -e $table ] && echo --filter-table $experiment=$table; done; done"
-)

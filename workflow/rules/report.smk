@@ -138,7 +138,7 @@ rule write_report:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         settings=dict(
-            filter_tables=FILTER_TABLES,
+            filter_tables=FILTER_TABLE_OPTIONS,
             headline=CONFIG.headline.model_dump(),
             floor=CONFIG.floor,
             config=CONFIG.model_dump_json(),
@@ -147,7 +147,7 @@ rule write_report:
     shell:
         "bindgram report --metrics {input.metrics} --headline-test-set {params.settings[headline][test_set]}"
         " --headline-metric {params.settings[headline][metric]} --floor {params.settings[floor]}"
-        " $({params.settings[filter_tables]}) --config-json {params.settings[config]:q}"
+        " {params.settings[filter_tables]} --config-json {params.settings[config]:q}"
         " --summary {output.summary} --data {output.data} --methods {output.methods}"
         " --revision {params.settings[revision]} > {log} 2>&1"
 
@@ -173,7 +173,7 @@ rule report_available:
             collected=COLLECTED,
             sheet=CONFIG.experiments,
             logs=options("--log-template", LOG_TEMPLATES),
-            filter_tables=FILTER_TABLES,
+            filter_tables=FILTER_TABLE_OPTIONS,
             headline=CONFIG.headline.model_dump(),
             floor=CONFIG.floor,
             config=CONFIG.model_dump_json(),
@@ -187,6 +187,6 @@ rule report_available:
         " {params.settings[logs]} --output {output.table} --revision {params.settings[revision]}"
         " && bindgram report --metrics {output.table} --headline-test-set {params.settings[headline][test_set]}"
         " --headline-metric {params.settings[headline][metric]} --floor {params.settings[floor]}"
-        " $({params.settings[filter_tables]}) --config-json {params.settings[config]:q}"
+        " {params.settings[filter_tables]} --config-json {params.settings[config]:q}"
         " --summary {output.summary} --data {output.data} --methods {output.methods}"
         " --revision {params.settings[report_revision]}) > {log} 2>&1"

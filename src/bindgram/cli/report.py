@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bindgram.cli.options import ExistingFile, NamedFile, NewFile, revision_option
+from bindgram.cli.options import ExistingFile, NewFile, revision_option
 from bindgram.errors import InputError
 from bindgram.provenance import make_provenance, write_text
 from bindgram.settings import Config
@@ -23,10 +23,10 @@ from bindgram.settings.base import parse
 )
 @click.option("--floor", required=True, help="Baseline that every score is compared with.")
 @click.option(
-    "--filter-table",
-    type=NamedFile(),
+    "--filter-template",
     multiple=True,
-    help="EXPERIMENT=FILE of counts per reason (TSV); repeatable, several per experiment.",
+    help="Path of a table of counts per reason (TSV), with {experiment} and {split} in braces; repeatable. Experiments "
+    "without the table are left out.",
 )
 @click.option("--config-json", required=True, help="The whole configuration of the run, as JSON.")
 @click.option("--summary", type=NewFile, required=True, help="Results of all experiments and models (HTML).")
@@ -38,7 +38,7 @@ def report(
     headline_test_set: str,
     headline_metric: str,
     floor: str,
-    filter_table: tuple[tuple[str, Path], ...],
+    filter_template: tuple[str, ...],
     config_json: str,
     summary: Path,
     data: Path,
@@ -48,7 +48,7 @@ def report(
     """Write the summary, the data page and the methods page of the report."""
     from bindgram.evaluation.collect import read_collected
     from bindgram.evaluation.report import summary_page
-    from bindgram.evaluation.report_data import data_page
+    from bindgram.evaluation.report_data import data_page, find_filter_tables
     from bindgram.evaluation.report_methods import methods_page
 
     try:
@@ -59,5 +59,6 @@ def report(
     settings = {"test_set": headline_test_set, "metric": headline_metric, "floor": floor}
     provenance = make_provenance("report", revision, settings, {"metrics": upstream})
     write_text(summary, summary_page(frame, headline_test_set, headline_metric, floor, config, provenance))
-    write_text(data, data_page(filter_table, provenance))
+    tables = find_filter_tables(filter_template, config.split, frame["experiment"].unique())
+    write_text(data, data_page(tables, config.positives.filters, provenance))
     write_text(methods, methods_page(config, upstream, provenance))

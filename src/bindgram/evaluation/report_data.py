@@ -1,13 +1,15 @@
 """The data page of the report: how many examples each step kept, and why the others went."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bindgram.data.filters import reason_of
 from bindgram.errors import InputError
 from bindgram.evaluation.html import Markup, cell, element, page, row, table
+from bindgram.settings.filters import FilterSetting, parse_filter
 
 SUFFIX = ".filter"
 REASON_NAMES = {
@@ -45,6 +47,8 @@ REASON_NAMES = {
     "n_negatives_test": "negatives: test",
     "n_negatives_valid": "negatives: validation",
 }
+POSITIVES = "Positives: from peaks to windows"
+OPEN_ROWS = 40  # a longer table is folded
 Tables = dict[str, dict[str, dict[str, int]]]  # step to experiment to reason to count
 
 
@@ -62,6 +66,33 @@ def read_filter_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: not a table of counts with columns reason and n ({error}); make it again") from None
 
 
+def find_filter_tables(templates: Sequence[str], split: str, experiments: Iterable[str]) -> list[tuple[str, Path]]:
+    """(experiment, path) of every table that exists, template after template.
+
+    Parameters
+    ----------
+    templates : paths with ``{experiment}`` and ``{split}`` in braces.
+
+    Raises
+    ------
+    InputError : a template has something else in braces, or not the experiment.
+    """
+    experiments, found = list(experiments), []
+    for template in templates:
+        if "{experiment}" not in template:
+            raise InputError(f"--filter-template {template}: put {{experiment}} where the id of the experiment stands")
+        for experiment in experiments:
+            try:
+                path = Path(template.format_map({"experiment": experiment, "split": split}))
+            except (KeyError, IndexError, ValueError) as error:
+                raise InputError(
+                    f"--filter-template {template}: {error} cannot be filled; use {{experiment}} and {{split}}"
+                ) from None
+            if path.is_file():
+                found.append((experiment, path))
+    return found
+
+
 def step_name(path: Path, test_set: str = "") -> str:
     """What a filter table counts, from its folder and name: in the words of the page."""
     stem = path.stem.removesuffix(SUFFIX)
@@ -69,7 +100,7 @@ def step_name(path: Path, test_set: str = "") -> str:
         return f"Test set {test_set} and its validation twin"
     if path.parent.name == "labelled":
         return f"Training negatives: {stem}"
-    return {"positives": "Positives: from peaks to windows"}.get(stem, stem)
+    return {"positives": POSITIVES}.get(stem, stem)
 
 
 def gather(filter_tables: Sequence[tuple[str, Path]]) -> Tables:
@@ -86,24 +117,59 @@ def gather(filter_tables: Sequence[tuple[str, Path]]) -> Tables:
     return steps
 
 
-def data_page(filter_tables: Sequence[tuple[str, Path]], provenance: Mapping[str, Any]) -> str:
+def data_page(filter_tables: Sequence[tuple[str, Path]], filters: Sequence[Any], provenance: Mapping[str, Any]) -> str:
     """The page as HTML.
 
     Parameters
     ----------
     filter_tables : (experiment, path) of every table of counts.
+    filters : of positives, as configured.
     """
     intro = element(
         "p",
         "Every row that enters a step is kept or counted here with the reason why it is not. A row counts for the "
         "first reason that applies. An empty cell: the step does not apply to this experiment.",
     )
-    body: list[Any] = [intro]
+    search = element("input", type="search", data_filters="1", placeholder="Show only rows with these words")
+    body: list[Any] = [intro, element("p", search, class_="noprint")]
     for step, experiments in gather(filter_tables).items():
-        body += [element("h2", step), count_table(experiments)]
+        body.append(element("h2", step))
+        if step == POSITIVES:
+            body.append(filter_summary([parse_filter(item) for item in filters], experiments))
+        body.append(folded(f"Counts of {len(experiments)} experiments", count_table(experiments), len(experiments)))
     if not filter_tables:
         body.append(element("p", "No counts were given."))
     return page("Data: what was kept and why", body, provenance)
+
+
+def filter_summary(filters: Sequence[FilterSetting], experiments: Mapping[str, Mapping[str, int]]) -> Markup:
+    """The filters in their order, with their values and with what each took from all experiments together."""
+    heads = ["", "Filter", "Value", "Removed", "Of all rows read", "Experiments with any", "Largest part of one"]
+    rows = [row([number, *_filter_cells(setting, experiments)]) for number, setting in enumerate(filters, start=1)]
+    if not rows:
+        return element("p", "No filters are configured.")
+    return table(heads, rows, numbers=(0, 3, 4, 5), sortable=False)
+
+
+def _filter_cells(setting: FilterSetting, experiments: Mapping[str, Mapping[str, int]]) -> list[Any]:
+    reason = reason_of(setting)
+    counts = {name: (counts[reason], counts["n_input"]) for name, counts in experiments.items() if reason in counts}
+    parts = {name: n / n_input for name, (n, n_input) in counts.items() if n}
+    removed, n_read = (sum(pair[i] for pair in counts.values()) for i in (0, 1))
+    largest = max(parts, key=parts.__getitem__, default="")
+    return [
+        element("code", setting.name),
+        setting.text.removeprefix(setting.name).removeprefix("="),
+        _count_cell(removed),
+        cell(f"{removed / max(n_read, 1):.2%}", value=removed / max(n_read, 1), number=True),
+        cell(f"{len(parts)} of {len(counts)}", value=len(parts), number=True),
+        f"{parts[largest]:.1%} ({largest})" if parts else "",
+    ]
+
+
+def folded(summary: str, content: Markup, n_rows: int) -> Markup:
+    """Content that a click unfolds where it has many rows, and that is open otherwise."""
+    return element("details", element("summary", summary), content, open="" if n_rows > OPEN_ROWS else "open")
 
 
 def count_table(experiments: Mapping[str, Mapping[str, int]]) -> Markup:

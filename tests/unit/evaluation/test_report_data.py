@@ -1,7 +1,7 @@
 import pytest
 
 from bindgram.errors import InputError
-from bindgram.evaluation.report_data import data_page, gather, read_filter_table
+from bindgram.evaluation.report_data import data_page, find_filter_tables, gather, read_filter_table
 
 
 def test_counts_are_gathered_by_step_and_experiment(tmp_path, visible):
@@ -17,7 +17,7 @@ def test_counts_are_gathered_by_step_and_experiment(tmp_path, visible):
         "Training negatives: genomic_matched": {"E1": {"no_gc_match": 2}},
         "Test set T2 and its validation twin": {"E1": {"no_gc_match": 5}, "E2": {"no_gc_match": 5}},
     }
-    page = data_page(tables, {})
+    page = data_page(tables, [], {})
     assert "rows read same sequence as another E1 10 3" in visible(page)
 
 
@@ -25,7 +25,7 @@ def test_experiments_with_other_reasons_have_empty_cells(tmp_path):
     for name, text in (("a", "reason\tn\nfew\t1\n"), ("b", "reason\tn\nodd_ones\t2\n"), ("c", "reason\tn\n")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "positives.filter.tsv").write_text(text)
-    page = data_page([(name, tmp_path / name / "positives.filter.tsv") for name in "abc"], {})
+    page = data_page([(name, tmp_path / name / "positives.filter.tsv") for name in "abc"], [], {})
     assert '<tr><td>a</td><td class="n" data-v="1">1</td><td class="n"></td></tr>' in page
     assert '<tr><td>b</td><td class="n"></td><td class="n" data-v="2">2</td></tr>' in page
     assert '<tr><td>c</td><td class="n"></td><td class="n"></td></tr>' in page
@@ -37,3 +37,38 @@ def test_other_tables_are_refused_by_name(tmp_path, text):
     (tmp_path / "x.tsv").write_text(text)
     with pytest.raises(InputError, match=r"x\.tsv: not a table of counts"):
         read_filter_table(tmp_path / "x.tsv")
+
+
+def test_filters_stand_in_order_with_their_values_and_what_each_took(tmp_path, visible):
+    paths = {name: tmp_path / name / "positives.filter.tsv" for name in ("E1", "E2", "P")}
+    head = "reason\tn\nn_input\t"
+    for name, text in (
+        ("E1", "100\nn_fraction\t0\noverlaps_stronger\t5\nmerged_into_stronger\t2\nduplicate\t1\n"),
+        ("E2", "300\nn_fraction\t0\noverlaps_stronger\t3\nmerged_into_stronger\t0\nduplicate\t0\n"),
+        ("P", "1000\nn_fraction\t0\nduplicate\t20\n"),
+    ):
+        paths[name].parent.mkdir()
+        paths[name].write_text(head + text)
+    filters = [{"n_fraction": 0.25}, {"overlap": "merge"}, {"overlap": "keep_strongest"}, "duplicate", "split"]
+    text = visible(data_page(list(paths.items()), filters, {}))
+    assert (
+        "1 n_fraction 0.25 0 0.00% 0 of 3 2 overlap merge 2 0.50% 1 of 2 2.0% (E1) "
+        "3 overlap keep_strongest 8 2.00% 2 of 2 5.0% (E1) 4 duplicate 21 1.50% 2 of 3 2.0% (P) 5 split 0 0.00% 0 of 0"
+    ) in text
+
+
+@pytest.mark.parametrize(("n", "opened"), [(40, True), (41, False)])
+def test_counts_of_many_experiments_are_folded(tmp_path, n, opened):
+    (tmp_path / "positives.filter.tsv").write_text("reason\tn\nn_input\t9\n")
+    page = data_page([(f"E{i}", tmp_path / "positives.filter.tsv") for i in range(n)], ["split"], {})
+    assert f"<summary>Counts of {n} experiments</summary>" in page
+    assert ("<details open" in page) == opened
+
+
+def test_tables_are_found_template_after_template(tmp_path):
+    for name in ("a/E1.tsv", "a/E2.tsv", "b/E2.tsv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    templates = [f"{tmp_path}/{{split}}/{{experiment}}.tsv", f"{tmp_path}/b/{{experiment}}.tsv"]
+    found = find_filter_tables(templates, "a", ["E1", "E2", "E3"])
+    assert found == [("E1", tmp_path / "a/E1.tsv"), ("E2", tmp_path / "a/E2.tsv"), ("E2", tmp_path / "b/E2.tsv")]

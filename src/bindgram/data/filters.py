@@ -19,7 +19,6 @@ from bindgram.data.examples import canonical_sequences
 from bindgram.errors import InputError
 from bindgram.genome.regions import overlaps
 from bindgram.provenance import write_text
-from bindgram.sequence.dna import AMBIGUOUS, codes_of
 from bindgram.settings.filters import FilterSetting, check_filters
 from bindgram.settings.splits import SPLITS
 
@@ -57,8 +56,8 @@ def off_blacklist(frame: pd.DataFrame, value: None, context: FilterContext) -> p
 
 def few_ambiguous(frame: pd.DataFrame, largest: float, context: FilterContext) -> pd.DataFrame:
     """Rows of whose bases at most the fraction `largest` is anything but A, C, G, T."""
-    codes = codes_of(frame["sequence"].to_numpy(object))
-    return frame[(codes >= AMBIGUOUS).sum(axis=1) <= largest * codes.shape[1]]
+    texts = frame["sequence"].astype("str").str
+    return frame[(texts.count("[^ACGT]") <= largest * texts.len()).to_numpy(bool)]
 
 
 def few_repeats(frame: pd.DataFrame, largest: float, context: FilterContext) -> pd.DataFrame:
@@ -142,12 +141,17 @@ def merged_peaks(frame: pd.DataFrame) -> pd.DataFrame:
     reach = np.maximum.accumulate(ends[order])
     chain = np.empty(len(frame), np.int64)
     chain[order] = np.cumsum(np.append(False, starts[order][1:] >= reach[:-1])[: len(frame)])
-    joined = frame.groupby(chain).agg(
-        peak_start=("peak_start", "min"), peak_end=("peak_end", "max"), support=("support", "sum")
-    )
-    ranked = rank_by_strength(frame)
-    first = np.sort(ranked[np.unique(chain[ranked], return_index=True)[1]])
-    return frame.iloc[first].assign(**{name: joined[name].to_numpy()[chain[first]] for name in joined})
+    joined = (np.bincount(chain) > 1)[chain] if len(frame) else np.zeros(0, bool)
+    several = frame[joined].assign(chain=chain[joined])
+    stays = ~joined
+    ranked = rank_by_strength(several)
+    strongest = ranked[~several["chain"].iloc[ranked].duplicated().to_numpy()]
+    stays[np.flatnonzero(joined)[strongest]] = True
+    of_chain = several.groupby("chain").agg({"peak_start": "min", "peak_end": "max", "support": "sum"})
+    merged = frame[stays].copy()
+    several = several.iloc[strongest]
+    merged.loc[several.index, list(of_chain)] = of_chain.loc[several["chain"]].to_numpy()
+    return merged
 
 
 def rank_by_strength(frame: pd.DataFrame) -> np.ndarray:

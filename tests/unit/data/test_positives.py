@@ -1,6 +1,3 @@
-import gzip
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +22,11 @@ from bindgram.data.splits import Split
 from bindgram.data.tiles import Repeats, Tiles, write_tiles
 from bindgram.errors import InputError, LeakageError
 from bindgram.genome.fasta import Genome
-from bindgram.genome.regions import read_bed3
 from bindgram.provenance import make_provenance, step_rng
 from bindgram.settings.filters import parse_filter_text
 
 ALL = ("split", "blacklist", "n_fraction=0", "duplicate")
 ONE_EACH = {"train": 1, "valid": 1, "test": 1}
-HG19 = Path(__file__).resolve().parents[4] / "shared/data/hg19_chr20_chr22"
 
 
 def plan(**changes) -> PositivesPlan:
@@ -454,83 +449,3 @@ def test_published_set_without_sequences_is_skipped():
     table, counts = published_positives(plan(), sequence_table(), sequence_table(), {})
     assert table.reason == "no sequences in file"
     assert dict(counts)["n_input"] == 0
-
-
-# real data, against tools that share no code with ours
-
-
-def _bedtools(*arguments: str) -> list[str]:
-    return subprocess.run(["bedtools", *arguments], check=True, capture_output=True, text=True).stdout.splitlines()
-
-
-@pytest.mark.realdata
-@pytest.mark.skipif(not HG19.is_dir(), reason="needs ../shared/data/hg19_chr20_chr22")
-@pytest.mark.skipif(shutil.which("bedtools") is None, reason="needs bedtools")
-def test_dream_positives_equal_those_of_bedtools_and_pyfaidx(tmp_path):
-    import pyfaidx
-
-    peaks_gz, width, size = HG19 / "peaks_dream/CTCF.K562.narrowPeak.gz", 200, 51304566
-    fasta = tmp_path / "chr22.fa"
-    with gzip.open(HG19 / "hg19.chr22.fa.gz", "rb") as packed, fasta.open("wb") as plain:
-        shutil.copyfileobj(packed, plain)
-    reference = pyfaidx.Fasta(str(fasta), sequence_always_upper=True)
-    blacklist = tmp_path / "blacklist.bed"
-    blacklist.write_bytes(gzip.decompress((HG19 / "hg19-blacklist.v2.bed.gz").read_bytes()))
-
-    blocks = [("train", 0, 30_000_000), ("valid", 30_000_000, 40_000_000), ("test", 40_000_000, size)]
-    lines = gzip.decompress(peaks_gz.read_bytes()).decode().splitlines(keepends=True)
-    rows = [line.split("\t") for line in lines if line.startswith("chr22\t")]
-    windows = [int(row[1]) + int(row[9]) - width // 2 for row in rows]
-    (tmp_path / "w.bed").write_text(
-        "".join(f"chr22\t{start}\t{start + width}\t{i}\n" for i, start in enumerate(windows))
-    )
-    clean = {
-        int(line.split("\t")[3])
-        for line in _bedtools("intersect", "-v", "-a", str(tmp_path / "w.bed"), "-b", str(blacklist))
-    }
-    expected = []
-    for i, start in enumerate(windows):
-        inside = [name for name, left, right in blocks if left <= start and start + width <= right]
-        sequence = str(reference["chr22"][start : start + width])
-        if inside and i in clean and set(sequence) <= set("ACGT"):
-            expected.append((f"E:chr22:{start}-{start + width}", inside[0], sequence))
-    both = {text: pyfaidx.complement(text)[::-1] for _, _, text in expected}
-    unique, seen = [], set()
-    for wanted in ("test", "valid", "train"):
-        for name, split, text in expected:
-            if split == wanted and not {text, both[text]} & seen:
-                unique.append((name, split, text))
-                seen.add(text)
-
-    only22 = tmp_path / "peaks.narrowPeak"
-    only22.write_text("".join("\t".join(row) for row in rows))
-    regions = pd.DataFrame(
-        [("chr22", left, right, name, name) for name, left, right in blocks],
-        columns=["chrom", "start", "end", "split", "name"],
-    )
-    with Genome.open(fasta) as genome:
-        peaks = read_assembly_peaks(only22, "narrowPeak", genome.chrom_sizes)
-        table, counts = genomic_positives(
-            plan(width=width), peaks, genome, Split(regions), Places(read_bed3(blacklist)), {}
-        )
-    got = set(table.frame[["example_id", "split", "sequence"]].itertuples(index=False, name=None))
-    assert got == set(unique)
-    assert len(table.frame) == len(unique) > 1000
-    assert dict(counts)["n_input"] == len(rows) == 1422
-    assert dict(counts)["blacklist"] == len(rows) - len(clean)
-
-
-# experiments held out of training
-
-
-@pytest.mark.parametrize("held_out", ["test", "valid"])
-def test_experiment_that_is_held_out_keeps_its_split_only_and_counts_the_others(genome, split, held_out):
-    peaks = peak_table(*ONE_IN_EACH_SPLIT, ("chr1", 490, 510, -1))
-    table, counts = run(genome, split, peaks, held_out=held_out)
-    assert (table.status, table.frame["split"].tolist()) == ("ok", [held_out])
-    assert (counts["held_out"], counts["outside_split"], counts["n_kept"]) == (2, 1, 1)
-
-
-def test_held_out_experiment_needs_its_minimum_in_its_split_only(genome, split):
-    table, _ = run(genome, split, peak_table(ONE_IN_EACH_SPLIT[0]), held_out="test")
-    assert table.reason == "test: 0 positives, fewer than the minimum of 1"

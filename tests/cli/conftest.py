@@ -1,5 +1,6 @@
 """A tiny experiment on disk, for the commands that make negatives."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bindgram.data.examples import ExampleTable, write_examples
+from bindgram.data.tiles import write_tiles
 from bindgram.genome.fasta import Genome
 from bindgram.provenance import make_provenance
 from bindgram.sequence.dna import encode, strings_of
@@ -16,8 +18,8 @@ from bindgram.sequence.dna import encode, strings_of
 WIDTH = 40
 
 
-GENOME = "--genome genome.fa --assembly tiny --split split.yaml --peaks peaks.bed --format bed"
-NUMBERS = "--exclusion-bp 50 --gc-bins 5 --candidates-per-negative 60 --seed 1 --revision 2"
+GENOME = "--genome genome.fa --tiles tiles.h5 --assembly tiny --split split.yaml --peaks peaks.bed --format bed"
+NUMBERS = "--exclusion-bp 50 --gc-bins 5 --repeat-bins 1 --seed 1 --revision 2"
 
 
 class Case:
@@ -25,7 +27,7 @@ class Case:
 
     def __init__(self) -> None:
         self.blocks = {"train": (0, 12_000), "valid": (13_000, 21_000), "test": (22_000, 30_000)}
-        self.genome = GENOME.split()
+        self.genome = [*GENOME.split(), "--peaks-record", "peaks.json"]
         self.shared = ["--experiment", "e", "--positives", "positives.parquet", *NUMBERS.split()]
 
     def write_positives(self, texts: list[str], **columns: object) -> None:
@@ -86,7 +88,10 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     Path("split.yaml").write_text(f"assemblies:\n  tiny:\n{named}")
     starts = np.concatenate([np.arange(start + 500, start + 3500, 500) for start, _ in made.blocks.values()])
     Path("peaks.bed").write_text("".join(f"chrA\t{start}\t{start + 100}\n" for start in starts))
+    Path("peaks.json").write_text(json.dumps({"provenance": {"digest": "of peaks", "revisions": {"fetch": 4}}}))
     with Genome.open(Path("genome.fa")) as genome:
+        tiled = make_provenance("tile", 5, {}, {"genome": {"digest": "of genome"}})
+        write_tiles(Path("tiles.h5"), genome, WIDTH, None, None, tiled)
         texts = strings_of(encode(genome.windows(["chrA"] * 18, starts + 30, WIDTH)))
     made.write_positives(texts, chrom="chrA", start=starts + 30, end=starts + 30 + WIDTH, strand=".")
     return made

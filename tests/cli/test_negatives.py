@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bindgram.data.examples import read_examples, skipped_examples, write_examples
+from bindgram.data.tiles import Tiles
 from bindgram.errors import InputError
 from bindgram.genome.regions import make_regions, overlaps, subtract
 
@@ -28,12 +29,16 @@ def test_genomic_negatives_are_written_with_labelled_examples_and_counts(case):
     assert counts["n"].iloc[0] == 24 == counts["n"].iloc[1:].sum()
 
 
-def test_provenance_names_the_command_what_was_matched_and_the_positives(case):
+def test_provenance_names_the_command_what_was_matched_and_all_inputs(case):
     case.negatives("genomic_matched", *case.genome)
     provenance = read_examples("out/l.parquet").provenance
-    assert provenance["revisions"] == {"negatives": 2, "positives": 3}
-    assert provenance["settings"]["matched_on"] == ["gc"]
-    assert provenance["inputs"] == {"positives": read_examples("positives.parquet").provenance["digest"]}
+    assert provenance["revisions"] == {"fetch": 4, "negatives": 2, "positives": 3, "tile": 5}
+    assert provenance["settings"]["matched_on"] == ["gc", "repeats", "ambiguous"]
+    assert provenance["inputs"] == {
+        "peaks": "of peaks",
+        "positives": read_examples("positives.parquet").provenance["digest"],
+        "tiles": Tiles.open("tiles.h5").provenance["digest"],
+    }
     assert str(Path.cwd()) not in json.dumps(provenance)
 
 
@@ -56,7 +61,9 @@ def test_shuffles_need_no_genome(case):
 
 
 def test_genomic_scheme_without_a_genome_names_the_options_and_writes_nothing(case):
-    with pytest.raises(InputError, match="give --genome, --assembly, --split, --peaks, --format as well"):
+    with pytest.raises(
+        InputError, match="give --genome, --tiles, --assembly, --split, --peaks, --peaks-record, --format as"
+    ):
         case.negatives("genomic_matched")
     assert not Path("out").exists()
 

@@ -33,7 +33,7 @@ rule make_battery:
         "bindgram battery --experiment {wildcards.experiment} --positives {input.positives} {params.test_sets}"
         " {params.settings[max_positives]} {params.background}"
         " --exclusion-bp {params.settings[exclusion_bp]} --gc-bins {params.settings[gc_bins]}"
-        " --candidates-per-negative {params.settings[candidates]} --seed {params.settings[seed]}"
+        " --repeat-bins {params.settings[repeat_bins]} --seed {params.settings[seed]}"
         " --filter-table {output.filter_table} --revision {params.settings[revision]} > {log} 2>&1"
 
 
@@ -61,6 +61,6 @@ rule make_published_test_set:
         "bindgram battery --experiment {wildcards.experiment} --positives {input.positives}"
         " --test-set published published 1.0 {output.test_set} --test-sequences {input.test_sequences}"
         " {params.settings[max_positives]} --exclusion-bp {params.settings[exclusion_bp]}"
-        " --gc-bins {params.settings[gc_bins]} --candidates-per-negative {params.settings[candidates]}"
+        " --gc-bins {params.settings[gc_bins]} --repeat-bins {params.settings[repeat_bins]}"
         " --seed {params.settings[seed]} --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"

@@ -131,7 +131,10 @@ def background_options(wildcards, input):
     """Options that give a command what negatives are drawn from, where the rule has it among its inputs."""
     if not input.get("genome"):
         return ""
-    return f"{genome_options(wildcards, input)} --peaks {input.peaks} --format {row(wildcards).format}"
+    return (
+        f"{genome_options(wildcards, input)} --tiles {input.tiles} --peaks {input.peaks}"
+        f" --peaks-record {input.peaks_record} --format {row(wildcards).format}"
+    )
 
 
 # Assemblies and experiments
@@ -176,6 +179,11 @@ def peaks_input(wildcards):
     return f"resources/peaks/{wildcards.experiment}.{row(wildcards).format}.gz"
 
 
+def record_of(packed):
+    """Record beside a fetched .gz file."""
+    return f"{packed.removesuffix('.gz')}.json"
+
+
 def test_sequences_input(wildcards):
     """Published test sequences of an experiment, where it has them."""
     return [] if row(wildcards).has_coordinates else [f"resources/peaks/{wildcards.experiment}.test.deepbind.gz"]
@@ -192,6 +200,11 @@ def genome_files(wildcards):
         blacklist=[f"{folder}/blacklist.bed"] if has_blacklist else [],
         split_file=ancient(f"config/splits/{wildcards.split}.yaml"),
     )
+
+
+def tiles_file(assembly):
+    """Tile table with tiles as wide as the windows of this run."""
+    return f"results/tiles/{assembly}.w{CONFIG.positives.width}.h5"
 
 
 def tiles_inputs(wildcards):
@@ -217,8 +230,8 @@ def positives_inputs(wildcards):
             files["tiles"] = f"results/tiles/{assembly_of(wildcards)}.w{CONFIG.positives.width}.h5"
     else:
         files["test_sequences"] = test_sequences_input(wildcards)[0]
-        files["test_sequences_record"] = f"{files['test_sequences'].removesuffix('.gz')}.json"
-    return files | dict(peaks_record=f"{files['peaks'].removesuffix('.gz')}.json")
+        files["test_sequences_record"] = record_of(files["test_sequences"])
+    return files | dict(peaks_record=record_of(files["peaks"]))
 
 
 def negatives_inputs(wildcards):
@@ -235,7 +248,9 @@ def background_inputs(wildcards, schemes):
     """Genome and peaks, where one of the schemes draws from the genome and the experiment has coordinates."""
     if "genomic_matched" not in schemes or not row(wildcards).has_coordinates:
         return {}
-    return genome_files(wildcards) | dict(peaks=peaks_input(wildcards))
+    peaks = peaks_input(wildcards)
+    files = dict(tiles=tiles_file(assembly_of(wildcards)), peaks=peaks, peaks_record=record_of(peaks))
+    return genome_files(wildcards) | files
 
 
 @cache
@@ -269,7 +284,7 @@ def battery_settings(wildcards):
         max_positives=option("--max-positives", CONFIG.battery.max_positives),
         exclusion_bp=CONFIG.negatives.exclusion_bp,
         gc_bins=CONFIG.negatives.gc_bins,
-        candidates=CONFIG.negatives.candidates_per_negative,
+        repeat_bins=CONFIG.negatives.repeat_bins,
         seed=CONFIG.seed,
         blocks=blocks_of_experiment(wildcards),
         revision=REVISIONS["battery"],

@@ -98,7 +98,7 @@ rule make_negatives:
             ratio=CONFIG.negatives.ratio,
             exclusion_bp=CONFIG.negatives.exclusion_bp,
             gc_bins=CONFIG.negatives.gc_bins,
-            candidates=CONFIG.negatives.candidates_per_negative,
+            repeat_bins=CONFIG.negatives.repeat_bins,
             seed=CONFIG.seed,
             blocks=blocks_of_experiment(wildcards),
             revision=REVISIONS["negatives"],
@@ -107,6 +107,6 @@ rule make_negatives:
         "bindgram negatives --experiment {wildcards.experiment} --positives {input.positives}"
         " --scheme {wildcards.scheme} --ratio {params.settings[ratio]} --seed {params.settings[seed]}"
         " {params.background} --exclusion-bp {params.settings[exclusion_bp]}"
-        " --gc-bins {params.settings[gc_bins]} --candidates-per-negative {params.settings[candidates]}"
+        " --gc-bins {params.settings[gc_bins]} --repeat-bins {params.settings[repeat_bins]}"
         " --output {output.negatives} --labelled {output.labelled} --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"

@@ -63,7 +63,8 @@ def battery(
         for name, scheme, ratio, output in test_sets:
             settings = {"experiment": experiment, "test_set": name, "scheme": scheme, "ratio": ratio}
             settings |= {"max_positives": max_positives, "held_out": table.held_out, **request.describe(scheme)}
-            provenance = make_provenance("battery", revision, settings, {"positives": table.provenance}, seed)
+            inputs = {"positives": table.provenance, **request.inputs([scheme])}
+            provenance = make_provenance("battery", revision, settings, inputs, seed)
             made, counts = make_test_set(
                 experiment, name, scheme, ratio, table, max_positives, seed, opened, published, provenance
             )

@@ -45,7 +45,8 @@ def negatives(
     table = read_examples(positives)
     request = BackgroundRequest(**background)
     settings = {"experiment": experiment, "scheme": scheme, "ratio": ratio, **request.describe(scheme)}
-    provenance = make_provenance("negatives", revision, settings, {"positives": table.provenance}, seed)
+    inputs = {"positives": table.provenance, **request.inputs([scheme])}
+    provenance = make_provenance("negatives", revision, settings, inputs, seed)
     with request.open(table, [scheme]) as opened:
         made, examples, counts = make_labelled(experiment, table, scheme, ratio, seed, opened, provenance)
     write_examples(output, made)

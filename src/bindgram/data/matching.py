@@ -1,193 +1,113 @@
-"""Genomic windows that match positives: drawn by bedtools shuffle, checked here, paired by GC content.
+"""Genomic windows that match positives: tiles of the genome with the same GC, repeat and N content.
 
-Windows come from the blocks of one split, outside of everything forbidden (peaks and their flanks, blacklist, runs of
-ambiguous bases), and never overlap each other. Matching is on GC fraction only; repeat content is not looked at.
+Tiles never overlap, so windows drawn without replacement never do. What a window and its positive have in common is a
+*joint bin*: equal bins of the GC fraction, of the fraction in repeats, and of the fraction of ambiguous bases, where
+none at all is a bin of its own. Nothing here opens a file or knows what a label is.
 """
 
-import shutil
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from bindgram.data.background import Background, union
-from bindgram.errors import InputError
-from bindgram.genome.regions import merge, overlaps, subtract
-from bindgram.sequence.dna import encode, gc_fraction
-
-FURTHEST_BIN = 1  # GC bins that a negative may lie off its positive's, once its own bin gives none
-_MAX_ROUNDS = 100
-_WINDOWS_PER_ROUND = 200_000  # 40 MB of bases at 200 bp
-_FILL = 0.25  # of the free sequence that one round may cover, so that windows still fit between each other
-_TRIES = 50  # places that bedtools tries for one window before it gives it up
+AMBIGUOUS_BINS = 10  # of the fraction of ambiguous bases, where there are any
+_TILES_AT_ONCE = 1_000_000
 
 
-def gc_bin(gc: np.ndarray, n_bins: int) -> np.ndarray:
-    """Bin of each GC fraction among `n_bins` equal ones; 1.0 falls into the last, as does rounding error upwards."""
-    return np.minimum(np.floor(gc * n_bins + 1e-9), n_bins - 1).astype(np.int64)
+@dataclass(frozen=True)
+class Bins:
+    """Joint bins of windows of `width` bp: `gc` and `repeats` are numbers of equal bins."""
 
+    width: int
+    gc: int
+    repeats: int
 
-def draw_windows(
-    n: int,
-    width: int,
-    regions: pd.DataFrame,
-    forbidden: pd.DataFrame,
-    sizes: Mapping[str, int],
-    rng: np.random.Generator,
-) -> pd.DataFrame:
-    """Draw up to `n` windows inside `regions` that overlap neither `forbidden` nor each other.
+    def __len__(self) -> int:
+        """Number of joint bins."""
+        return self.gc * self.repeats * (AMBIGUOUS_BINS + 1)
 
-    Every start that lets the whole window lie in a region is equally likely. Fewer than `n` rows come back where
-    bedtools finds no place; they are in random order.
+    def of(self, n_gc: np.ndarray, n_repeat: np.ndarray, n_ambiguous: np.ndarray) -> np.ndarray:
+        """Joint bin of each window from its counts of bp: (N,) of the smallest unsigned type that has `len` as well.
 
-    Raises
-    ------
-    InputError : bedtools is not installed, or fails.
-    """
-    starts = merge(regions).assign(end=lambda frame: frame["end"] - width + 1)  # bedtools places starts in -incl
-    starts = starts[starts["end"] > starts["start"]]
-    if starts.empty or n == 0:
-        return regions.iloc[:0][["chrom", "start", "end"]]
-    windows = _shuffle(n, width, starts, forbidden, sizes, int(rng.integers(2**31)))
-    # bedtools is trusted with the draw, not with the guarantee: what it places is checked against our own arithmetic.
-    chromosomes = pd.DataFrame(
-        {"chrom": list(sizes), "start": 0, "end": np.fromiter(sizes.values(), np.int64, len(sizes)) + width}
-    )
-    outside = subtract(chromosomes, regions)
-    good = (windows["end"] - windows["start"] == width).to_numpy() & ~overlaps(windows, union(outside, forbidden))
-    return windows[good].reset_index(drop=True)
-
-
-def _shuffle(
-    n: int, width: int, starts: pd.DataFrame, forbidden: pd.DataFrame, sizes: Mapping[str, int], seed: int
-) -> pd.DataFrame:
-    """Run bedtools shuffle in a folder of its own, which vanishes with everything in it."""
-    if shutil.which("bedtools") is None:
-        raise InputError("bedtools is not on the PATH; install it (apt install bedtools, or conda install bedtools)")
-    import pybedtools
-    from pybedtools.helpers import BEDToolsError
-
-    with tempfile.TemporaryDirectory(prefix="bindgram.") as name:
-        folder = Path(name)
-        chrom = starts["chrom"].iloc[0]
-        (folder / "windows.bed").write_text(f"{chrom}\t0\t{width}\n" * n)
-        (folder / "sizes").write_text("".join(f"{chrom}\t{size}\n" for chrom, size in sizes.items()))
-        options = {"g": str(folder / "sizes"), "incl": _write_bed(folder / "incl.bed", starts)}
-        if len(forbidden):
-            options["excl"] = _write_bed(folder / "excl.bed", forbidden)
-        drawn = folder / "drawn.bed"
-        try:
-            pybedtools.BedTool(str(folder / "windows.bed")).shuffle(
-                **options, seed=seed, noOverlapping=True, maxTries=_TRIES, output=str(drawn)
+        That number, of no bin, stands where a window has no A, C, G, T. A fraction of 1 falls into the last bin.
+        """
+        bins = np.empty(len(n_gc), np.min_scalar_type(len(self)))
+        for begin in range(0, len(bins), _TILES_AT_ONCE):
+            piece = slice(begin, begin + _TILES_AT_ONCE)
+            gc, repeat, ambiguous = (
+                np.asarray(counts[piece]).astype(np.int64) for counts in (n_gc, n_repeat, n_ambiguous)
             )
-        except BEDToolsError as error:
-            # bedtools also complains of each window it finds no place for; those are simply not in its output.
-            complaints = [line for line in error.msg.splitlines() if line.startswith("Error")]
-            others = [line for line in complaints if "could not avoid" not in line]
-            if others or not complaints:
-                raise InputError(f"bedtools shuffle failed: {(others or [error.msg.strip()])[0]}") from None
-        return _read_drawn(drawn)
+            known = np.maximum(self.width - ambiguous, 1)
+            gc_bin = np.minimum(gc * self.gc // known, self.gc - 1)
+            repeat_bin = np.minimum(repeat * self.repeats // self.width, self.repeats - 1)
+            # none: 0; 1 bp to a tenth: 1; ...
+            ambiguous_bin = -(-ambiguous * AMBIGUOUS_BINS // self.width)
+            joint = (ambiguous_bin * self.repeats + repeat_bin) * self.gc + gc_bin
+            bins[piece] = np.where(ambiguous < self.width, joint, len(self))
+        return bins
+
+    def beside(self, bins: np.ndarray, kind: str, step: int) -> np.ndarray:
+        """The bin `step` bins of ``gc`` or ``repeats`` further; -1 where there is none."""
+        stride, n = (1, self.gc) if kind == "gc" else (self.gc, self.repeats)
+        place = bins // stride % n + step
+        return np.where((place >= 0) & (place < n), bins + step * stride, -1)
 
 
-def _write_bed(path: Path, regions: pd.DataFrame) -> str:
-    regions[["chrom", "start", "end"]].to_csv(path, sep="\t", header=False, index=False)
-    return str(path)
+def match_tiles(
+    wanted_bins: np.ndarray, n_wanted: np.ndarray, tile_bins: np.ndarray, bins: Bins, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose tiles whose joint bin is that of a positive, without replacement, uniformly within each bin.
 
-
-def _read_drawn(path: Path) -> pd.DataFrame:
-    columns = {"chrom": "str", "start": np.int64, "end": np.int64}
-    return pd.read_csv(path, sep="\t", header=None, names=list(columns), dtype=columns, usecols=[0, 1, 2])
-
-
-def match_windows(
-    gc: np.ndarray, n_wanted: np.ndarray, width: int, split: str, background: Background, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Find windows whose GC content matches that of the positives, without replacement.
-
-    Windows are drawn in rounds until all are found, ``candidates_per_negative`` per negative wanted are spent, or 100
-    rounds are over. A window goes to a positive of its own GC bin; from half of the candidates on, also to one whose
-    bin is `FURTHEST_BIN` away. Every positive gets its first negative before any gets its second.
+    Every positive gets its first tile before any gets its second. Where a bin is used up, the neighbouring bins of GC
+    serve, in random order, then those of repeats.
 
     Parameters
     ----------
-    gc : (N,) GC fraction of the positives.
-    n_wanted : (N,) negatives wanted for each.
+    wanted_bins : (N,) joint bin of each positive, none of them without A, C, G, T.
+    n_wanted : (N,) tiles wanted for each.
+    tile_bins : (M,) joint bin of each tile that may be drawn.
 
     Returns
     -------
-    Frame ``parent`` (row of the positive), ``chrom, start, end`` and ``sequence`` (upper case), ordered by parent and
-    position; at most ``n_wanted.sum()`` rows.
+    Row of the positive and row of the tile: two (K,) arrays, ordered by positive and tile; K <= ``n_wanted.sum()``.
     """
-    regions = background.regions[background.regions["split"] == split]
-    slots = _slots(gc_bin(gc, background.gc_bins), n_wanted, rng)
-    forbidden, found, budget = background.forbidden, [], background.candidates_per_negative * len(slots)
-    left = budget
-    for _ in range(_MAX_ROUNDS):
-        n = min(left, _WINDOWS_PER_ROUND, _room(regions, forbidden, width))
-        if slots.empty or n == 0:
-            break
-        left -= n
-        windows = draw_windows(n, width, regions, forbidden, background.genome.chrom_sizes, rng)
-        windows, bases = _with_gc(windows, background, width)
-        pairs, slots = _pair(slots, windows, _offsets(left, budget, rng))
-        chosen = windows.iloc[pairs["window"].to_numpy()].drop(columns="bin").reset_index(drop=True)
-        texts = [row.tobytes().decode() for row in bases[pairs["window"].to_numpy()]]
-        found.append(chosen.assign(parent=pairs["parent"].to_numpy(), sequence=pd.Series(texts, dtype="str")))
-        forbidden = union(forbidden, chosen)
-    return _in_order(found)
+    supply = np.bincount(tile_bins, minlength=len(bins) + 1)
+    parents, served = _allocate(wanted_bins.astype(np.int64), n_wanted, supply, bins, rng)
+    order = np.argsort(tile_bins, kind="stable")  # 16-bit bins: a radix sort
+    firsts = np.cumsum(supply) - supply
+    tiles = np.empty(len(parents), np.int64)
+    by_bin = np.argsort(served, kind="stable")
+    for rows in np.split(by_bin, np.flatnonzero(np.diff(served[by_bin])) + 1):
+        if len(rows):
+            drawn = served[rows[0]]
+            tiles[rows] = order[firsts[drawn] + rng.choice(supply[drawn], len(rows), replace=False)]
+    sorted_rows = np.lexsort((tiles, parents))
+    return parents[sorted_rows], tiles[sorted_rows]
 
 
-def _in_order(found: list[pd.DataFrame]) -> pd.DataFrame:
-    columns = ["parent", "chrom", "start", "end", "sequence"]
-    if not found:
-        return pd.DataFrame(columns=columns)
-    return pd.concat(found)[columns].sort_values(["parent", "chrom", "start"], ignore_index=True)
+def _allocate(
+    wanted_bins: np.ndarray, n_wanted: np.ndarray, supply: np.ndarray, bins: Bins, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give out the `supply` of each bin: positive, and bin that serves it, of every tile that can be had."""
+    left = supply.copy()
+    parents, served = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for turn in range(int(n_wanted.max(initial=0))):
+        asking = rng.permutation(np.flatnonzero(n_wanted > turn))
+        steps = [(kind, step) for kind in ("gc", "repeats") for step in rng.permutation([-1, 1])]
+        for kind, step in [("gc", 0), *steps]:
+            target = bins.beside(wanted_bins[asking], kind, step)
+            fits = (target >= 0) & (_rank(target) < left[target])
+            parents.append(asking[fits])
+            served.append(target[fits])
+            left -= np.bincount(target[fits], minlength=len(left))
+            asking = asking[~fits]
+    return np.concatenate(parents), np.concatenate(served)
 
 
-def _slots(bins: np.ndarray, n_wanted: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """One row per negative wanted: `parent`, `bin`; all first negatives stand before all second ones."""
-    parent = np.repeat(np.arange(len(bins)), n_wanted)
-    turn = np.arange(len(parent)) - np.repeat(np.cumsum(n_wanted) - n_wanted, n_wanted)
-    order = np.lexsort((rng.random(len(parent)), turn))
-    return pd.DataFrame({"parent": parent[order], "bin": bins[parent[order]]})
-
-
-def _room(regions: pd.DataFrame, forbidden: pd.DataFrame, width: int) -> int:
-    """Windows that one round may ask for: as many as cover a part of what is free."""
-    free = subtract(merge(regions), forbidden)
-    lengths = (free["end"] - free["start"]).to_numpy()
-    return int(np.ceil(_FILL * lengths[lengths >= width].sum() / width))
-
-
-def _offsets(left: int, budget: int, rng: np.random.Generator) -> list[int]:
-    """Bins to look in, relative to the positive's: its own, and late in the search its neighbours in random order."""
-    near = [offset for distance in range(1, FURTHEST_BIN + 1) for offset in (distance * rng.permutation([-1, 1]))]
-    return [0, *(near if left <= budget / 2 else [])]
-
-
-def _with_gc(windows: pd.DataFrame, background: Background, width: int) -> tuple[pd.DataFrame, np.ndarray]:
-    bases = background.genome.windows(windows["chrom"].to_numpy(object), windows["start"].to_numpy(), width)
-    codes = encode(bases)
-    assert (codes < 4).all(), "ambiguous bases lie in forbidden regions"
-    bases &= 0xDF  # upper case in ASCII
-    return windows.assign(bin=gc_bin(gc_fraction(codes), background.gc_bins)), bases
-
-
-def _pair(slots: pd.DataFrame, windows: pd.DataFrame, offsets: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pair slots and windows bin by bin, first come first served: pairs ``parent, window``, and the unserved slots."""
-    slots = slots.reset_index(drop=True)
-    window = np.arange(len(windows))
-    bins = windows["bin"].to_numpy()
-    pairs = []
-    for offset in offsets:
-        free = pd.DataFrame({"window": window, "bin": bins[window]})
-        free["rank"] = free.groupby("bin").cumcount()
-        asked = slots.assign(slot=slots.index, bin=slots["bin"] + offset)
-        asked["rank"] = asked.groupby("bin").cumcount()
-        met = asked.merge(free, on=["bin", "rank"])
-        pairs.append(met[["parent", "window"]])
-        slots = slots.drop(index=met["slot"])
-        window = np.setdiff1d(window, met["window"].to_numpy(), assume_unique=True)
-    return pd.concat(pairs, ignore_index=True), slots
+def _rank(values: np.ndarray) -> np.ndarray:
+    """How many earlier ones each value equals: (N,)."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(values) else values
+    rank = np.empty(len(values), np.int64)
+    rank[order] = np.arange(len(values)) - np.repeat(first, np.diff(np.append(first, len(values))))
+    return rank

@@ -15,8 +15,8 @@ import pandas as pd
 from bindgram.data.background import Background
 from bindgram.data.examples import COLUMNS, canonical_sequences, empty_examples
 from bindgram.data.filters import Counts, FilterContext, duplicated
-from bindgram.data.matching import match_windows
-from bindgram.sequence.dna import codes_of, gc_fraction, strings_of
+from bindgram.data.matching import match_tiles
+from bindgram.sequence.dna import AMBIGUOUS, codes_of, encode, strings_of
 from bindgram.sequence.shuffles import shuffle_klets
 
 Scheme = Callable[
@@ -69,21 +69,26 @@ def genomic_matched(
     rng: np.random.Generator,
     background: Background | None,
 ) -> tuple[pd.DataFrame, Counts]:
-    """Draw windows of the same split and GC content that keep away from peaks, blacklist and ambiguous bases."""
+    """Draw tiles of the same split, GC, repeat and N content that keep away from peaks and blacklist."""
     if positives.empty:
         return empty_examples(), []
     assert background is not None, "genomic_matched needs a background"
+    tiles, bins = background.tiles, background.bins
     codes = codes_of(positives["sequence"].tolist())
-    has_gc = (codes < 4).any(axis=1)
-    gc = np.where(has_gc, np.nan_to_num(gc_fraction(codes)), 0.0)
-    wanted = np.where(has_gc, n_wanted, 0)
-    windows = match_windows(gc, wanted, codes.shape[1], positives["split"].iloc[0], background, rng)
-    made = _inherit(positives, windows["parent"].to_numpy(np.int64), "genomic_matched", windows["sequence"])
+    has_gc = (codes < AMBIGUOUS).any(axis=1)
+    n_gc, n_ambiguous = ((codes == 1) | (codes == 2)).sum(axis=1), (codes == AMBIGUOUS).sum(axis=1)
+    wanted_bins = bins.of(n_gc, tiles.count_repeats(positives), n_ambiguous)
+    candidates = background.candidates(positives["split"].iloc[0])
+    tile_bins = bins.of(*(counts[candidates] for counts in (tiles.n_gc, tiles.n_repeat, tiles.n_ambiguous)))
+    parents, chosen = match_tiles(wanted_bins, np.where(has_gc, n_wanted, 0), tile_bins, bins, rng)
+    windows = tiles.regions(candidates[chosen])
+    bases = background.genome.windows(windows["chrom"].to_numpy(object), windows["start"].to_numpy(), tiles.width)
+    made = _inherit(positives, parents, "genomic_matched", pd.Series(strings_of(encode(bases)), dtype="str"))
     made = made.assign(strand=".", **{column: windows[column].to_numpy() for column in ("chrom", "start", "end")})
     again = _not_new(made["sequence"], avoid)
-    counts = [("ambiguous_parent", int(n_wanted.sum() - wanted.sum()))]
-    counts += [("no_gc_match", int(wanted.sum()) - len(made)), ("sequence_of_another_example", int(again.sum()))]
-    return made[~again], counts
+    n_unmatchable = int(n_wanted[~has_gc].sum())
+    counts = [("ambiguous_parent", n_unmatchable), ("no_match", int(n_wanted.sum()) - n_unmatchable - len(made))]
+    return made[~again], [*counts, ("sequence_of_another_example", int(again.sum()))]
 
 
 NEGATIVE_SCHEMES: dict[str, Scheme] = {

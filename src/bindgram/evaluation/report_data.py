@@ -37,7 +37,7 @@ REASON_NAMES = {
     "low_support": "too little support",
     "low_strength": "too weak",
     "duplicate": "same sequence as another",
-    "no_gc_match": "no free window of this GC content",
+    "no_match": "no free window of this GC and repeat content",
     "no_new_shuffle": "no new sequence by shuffling",
     "ambiguous_parent": "parent with ambiguous bases",
     "sequence_of_another_example": "sequence of another example",

@@ -10,9 +10,9 @@ from bindgram.evaluation.statistics import BLOCKS_PER_TESTED_LENGTH, MIN_POSITIV
 from bindgram.settings import Config
 
 PACKAGES = ("bindgram", "torch", "numpy", "pandas", "scikit-learn", "scipy", "seqpro", "pysam")
-PACKAGES += ("pybedtools", "matplotlib", "snakemake")
+PACKAGES += ("matplotlib", "snakemake")
 SCHEME_WORDS = {
-    "genomic_matched": "real genomic windows of the same GC content",
+    "genomic_matched": "real genomic windows of the same GC and repeat content",
     "mononucleotide_shuffle": "shuffles of the positives that keep all base counts",
     "dinucleotide_shuffle": "shuffles of the positives that keep all dinucleotide counts",
     "trinucleotide_shuffle": "shuffles of the positives that keep all trinucleotide counts",
@@ -119,10 +119,11 @@ def _negatives(config: Config) -> str:
 def _genomic(config: Config) -> str:
     settings = config.negatives
     return (
-        "windows drawn at random from the same split and matched to the positives on GC content only, in "
-        f"{settings.gc_bins} bins ({settings.candidates_per_negative} candidates drawn per negative); repeat content "
-        f"is not matched. Peaks of the experiment with {settings.exclusion_bp:,} bp around them, the blacklist where "
-        "one is given, and ambiguous bases are excluded."
+        "windows of the same split, drawn at random among those that match the positive on GC content "
+        f"({settings.gc_bins} bins), on the share of repeats ({settings.repeat_bins} bins; lower-case letters of the "
+        "genome, or the file of repeats that the sheet of assemblies names; where an assembly has neither, repeat "
+        f"content is not matched) and on ambiguous bases. Peaks of the experiment with {settings.exclusion_bp:,} bp "
+        "around them, and the blacklist where one is given, are excluded."
     )
 
 

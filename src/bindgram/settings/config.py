@@ -73,7 +73,7 @@ class NegativesSettings(Settings):
     ratio: Ratio
     exclusion_bp: Count
     gc_bins: Positive
-    candidates_per_negative: Positive
+    repeat_bins: Positive
 
     @field_validator("schemes")
     @classmethod

@@ -1,5 +1,6 @@
 import gzip
 import shutil
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from bindgram.data.background import BackgroundRequest, why_undefined
 from bindgram.data.examples import ExampleTable, canonical_sequences, check_examples, empty_examples, skipped_examples
 from bindgram.data.negatives import KLET_SCHEMES, NEGATIVE_SCHEMES, PRESERVES, make_negatives, spread_ratio
+from bindgram.data.tiles import Tiles, write_tiles
 from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
 from bindgram.genome.regions import extend, make_regions, overlaps, read_bed3, subtract
@@ -184,16 +186,21 @@ def genomic_case(folder, blacklist=True, **changes):
     positives = unplaced(texts, ["train"] * 5 + ["valid"] * 5).assign(
         chrom="chrA", start=np.array(starts) + 20, end=np.array(starts) + 80, strand="."
     )
+    with Genome.open(folder / "genome.fa") as genome:
+        write_tiles(folder / "tiles.h5", genome, 60, None, None, {"digest": "of tiles"})
+    (folder / "peaks.json").write_text('{"provenance": {"digest": "of peaks"}}')
     values = {
         "genome": folder / "genome.fa",
+        "tiles": folder / "tiles.h5",
         "assembly": "tiny",
         "split": folder / "split.yaml",
         "peaks": folder / "peaks.bed",
+        "peaks_record": folder / "peaks.json",
         "format": "bed",
         "blacklist": folder / "blacklist.bed" if blacklist else None,
         "exclusion_bp": 40,
         "gc_bins": 5,
-        "candidates_per_negative": 60,
+        "repeat_bins": 1,
     }
     return positives, BackgroundRequest(**values | changes)
 
@@ -232,10 +239,10 @@ def test_positive_window_is_kept_free_even_where_its_peak_is_not_in_the_file(tmp
     assert not overlaps(made, positives).any()
 
 
-@pytest.mark.parametrize("missing", ["genome", "assembly", "split", "peaks", "format"])
+@pytest.mark.parametrize("missing", ["genome", "tiles", "assembly", "split", "peaks", "peaks_record", "format"])
 def test_missing_option_of_a_genomic_scheme_is_named(tmp_path, missing):
     positives, request = genomic_case(tmp_path, **{missing: None})
-    with pytest.raises(InputError, match=f"give --{missing} as well"):
+    with pytest.raises(InputError, match=f"give --{missing.replace('_', '-')} as well"):
         matched(positives, request)
 
 
@@ -245,10 +252,110 @@ def test_genome_is_not_opened_for_schemes_that_do_not_draw_from_it(tmp_path):
         assert background is None
 
 
-def test_provenance_says_that_only_gc_was_matched(tmp_path):
+def test_provenance_says_what_was_matched_and_from_what(tmp_path):
     _, request = genomic_case(tmp_path)
-    assert request.describe("genomic_matched")["matched_on"] == ["gc"]
-    assert request.describe(DINUCLEOTIDE) == {}
+    described = request.describe("genomic_matched")
+    assert described == {
+        "exclusion_bp": 40,
+        "gc_bins": 5,
+        "repeat_bins": 1,
+        "matched_on": ["gc", "repeats", "ambiguous"],
+    }
+    assert request.describe(DINUCLEOTIDE) == request.inputs([DINUCLEOTIDE]) == {}
+    inputs = request.inputs([DINUCLEOTIDE, "genomic_matched"])
+    assert inputs == {"tiles": Tiles.open(tmp_path / "tiles.h5").provenance, "peaks": {"digest": "of peaks"}}
+
+
+def test_without_soft_masking_and_without_a_file_repeats_are_not_among_what_was_matched(tmp_path):
+    _, request = genomic_case(tmp_path)
+    text = (tmp_path / "genome.fa").read_text().upper().replace("CHRA", "chrA")
+    (tmp_path / "genome.fa").write_text(text)
+    with Genome.open(tmp_path / "genome.fa") as genome:
+        write_tiles(tmp_path / "tiles.h5", genome, 60, None, None, {})
+    assert request.describe("genomic_matched")["matched_on"] == ["gc", "ambiguous"]
+
+
+def test_tiles_of_another_width_or_genome_are_refused(tmp_path):
+    positives, request = genomic_case(tmp_path)
+    with Genome.open(tmp_path / "genome.fa") as genome:
+        write_tiles(tmp_path / "tiles.h5", genome, 50, None, None, {})
+    with pytest.raises(InputError, match=r"tiles\.h5: tiles of 50 bp, but the positives have 60"):
+        matched(positives, request)
+    (tmp_path / "other.fa").write_text(">chrA\n" + "A" * 100 + "\n")
+    pysam.faidx(str(tmp_path / "other.fa"))
+    with Genome.open(tmp_path / "other.fa") as genome:
+        write_tiles(tmp_path / "tiles.h5", genome, 60, None, None, {})
+    with pytest.raises(InputError, match=r"tiles\.h5: tiles of another genome than .*genome\.fa"):
+        matched(positives, request)
+
+
+def half_masked(folder, width=50):
+    """A chromosome of GC 0.5 whose second half is repeats, a piece of each half with N, and a request for its tiles."""
+    bases = np.resize(np.array(list("ACGT")), 40_000)
+    bases[20_000:] = np.char.lower(bases[20_000:])
+    rng(3).shuffle(bases[:20_000])
+    rng(4).shuffle(bases[20_000:])
+    for start in (5000, 25_000):
+        bases[start : start + 4000 : 40] = "N"
+    (folder / "genome.fa").write_text(">chrA\n" + "".join(bases) + "\n")
+    pysam.faidx(str(folder / "genome.fa"))
+    (folder / "split.yaml").write_text(
+        "assemblies:\n  tiny:\n    train: {a: 'chrA:0-39000'}\n    valid: {b: 'chrA:39000-39500'}\n"
+        "    test: {c: 'chrA:39500-40000'}\n"
+    )
+    (folder / "peaks.bed").write_text("chrA\t39990\t40000\n")
+    (folder / "peaks.json").write_text('{"provenance": {}}')
+    with Genome.open(folder / "genome.fa") as genome:
+        write_tiles(folder / "tiles.h5", genome, width, None, None, {})
+    names = {
+        name: folder / f"{name}.{suffix}" for name, suffix in (("genome", "fa"), ("tiles", "h5"), ("split", "yaml"))
+    }
+    peaks = {"peaks": folder / "peaks.bed", "peaks_record": folder / "peaks.json", "format": "bed", "blacklist": None}
+    return BackgroundRequest(**names, **peaks, assembly="tiny", exclusion_bp=0, gc_bins=5, repeat_bins=4)
+
+
+def at(folder, starts, width=50):
+    with Genome.open(folder / "genome.fa") as genome:
+        texts = strings_of(encode(genome.windows(["chrA"] * len(starts), np.array(starts), width)))
+    return unplaced(texts).assign(chrom="chrA", start=starts, end=np.array(starts) + width, strand=".")
+
+
+def test_negatives_have_the_repeat_content_of_their_positive_which_its_sequence_does_not_show(tmp_path):
+    request = half_masked(tmp_path)
+    positives = at(tmp_path, [10_013, 15_013, 30_013, 35_013])
+    assert positives["sequence"].str.isupper().all()
+    made, counts = matched(positives, request, ratio=20.0)
+    assert dict(counts)["n_negatives_train"] == 80
+    parents = made["parent_id"].map(positives.set_index("example_id")["start"])
+    assert ((made["start"] >= 20_000) == (parents >= 20_000)).all()
+    assert not made["sequence"].str.contains("N").any()
+
+
+def test_positive_with_ambiguous_bases_gets_windows_with_as_many(tmp_path):
+    request = half_masked(tmp_path)
+    positives = at(tmp_path, [5000, 10_013])
+    assert positives["sequence"].str.count("N").tolist() == [2, 0]
+    made, _ = matched(positives, request, ratio=8.0)
+    n = made["sequence"].str.count("N").groupby(made["parent_id"]).agg(["min", "max", "size"])
+    assert n.to_numpy().tolist() == [[1, 2, 8], [0, 0, 8]]
+
+
+def test_positive_without_any_base_and_shortage_are_counted_and_the_run_goes_on(tmp_path):
+    request = replace(half_masked(tmp_path), gc_bins=10)
+    nothing = unplaced(["N" * 50, "G" * 50]).assign(chrom="chrA", start=[0, 100], end=[50, 150], strand=".")
+    positives = pd.concat([at(tmp_path, [10_013]), nothing.assign(example_id=["n", "g"])])
+    made, counts = matched(positives, request, ratio=2.0)
+    assert made["parent_id"].tolist() == ["e:0", "e:0"]
+    assert dict(counts)["ambiguous_parent"] == dict(counts)["no_match"] == 2
+
+
+def test_negatives_of_one_draw_do_not_overlap_and_do_not_depend_on_anything_but_the_seed(tmp_path):
+    positives, request = genomic_case(tmp_path)
+    first, _ = matched(positives, request, ratio=10.0)
+    again, _ = matched(positives, request, ratio=10.0)
+    pd.testing.assert_frame_equal(first, again)
+    starts = np.sort(first["start"].to_numpy())
+    assert (np.diff(starts) >= 60).all()
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +384,13 @@ def test_gc_of_real_negatives_follows_the_positives_bin_by_bin(chr22, real_data,
     )
     peaks = real_data / "hg38_chr22/peaks_tfbs_clusters/SPI1.bed.gz"
     blacklist = real_data / "hg38_chr22/hg38-blacklist.v2.bed.gz"
-    request = BackgroundRequest(chr22, "hg38", tmp_path / "split.yaml", peaks, "bed", blacklist, 500, 50, 20)
+    (tmp_path / "peaks.json").write_text('{"provenance": {}}')
+    with Genome.open(chr22) as genome:
+        write_tiles(tmp_path / "tiles.h5", genome, 200, None, read_bed3(blacklist), {})
+    files = {"genome": chr22, "tiles": tmp_path / "tiles.h5", "split": tmp_path / "split.yaml", "blacklist": None}
+    files |= {"peaks": peaks, "peaks_record": tmp_path / "peaks.json"}  # the blacklist is that of the tiles
+    numbers = {"exclusion_bp": 500, "gc_bins": 50, "repeat_bins": 5}
+    request = BackgroundRequest(**files, assembly="hg38", format="bed", **numbers)
     positives = real_positives(chr22, read_bed3(peaks), 600)
     with request.open(ExampleTable(positives), ["genomic_matched"]) as background:
         made, counts = make_negatives("e", positives, ("train",), "genomic_matched", 2.0, rng(), background)

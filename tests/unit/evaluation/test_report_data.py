@@ -9,13 +9,13 @@ def test_counts_are_gathered_by_step_and_experiment(tmp_path, visible):
     positives, labelled = tmp_path / "positives.filter.tsv", tmp_path / "labelled/genomic_matched.filter.tsv"
     battery = tmp_path / "T2.filter.tsv"
     positives.write_text("reason\tn\nn_input\t10\nduplicate\t3\n")
-    labelled.write_text("reason\tn\nno_gc_match\t2\n")
-    battery.write_text("test_set\treason\tn\nT2\tno_gc_match\t5\n")
+    labelled.write_text("reason\tn\nno_match\t2\n")
+    battery.write_text("test_set\treason\tn\nT2\tno_match\t5\n")
     tables = [("E1", positives), ("E1", labelled), ("E1", battery), ("E2", battery)]
     assert gather(tables) == {
         "Positives: from peaks to windows": {"E1": {"n_input": 10, "duplicate": 3}},
-        "Training negatives: genomic_matched": {"E1": {"no_gc_match": 2}},
-        "Test set T2 and its validation twin": {"E1": {"no_gc_match": 5}, "E2": {"no_gc_match": 5}},
+        "Training negatives: genomic_matched": {"E1": {"no_match": 2}},
+        "Test set T2 and its validation twin": {"E1": {"no_match": 5}, "E2": {"no_match": 5}},
     }
     page = data_page(tables, [], {})
     assert "rows read same sequence as another E1 10 3" in visible(page)

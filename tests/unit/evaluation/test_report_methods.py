@@ -20,17 +20,19 @@ def test_words_follow_the_settings(config):
     for words in ("window of 123 bp", "4,567 strongest", "2.5 per positive", "90 % percentile", "321 bootstrap"):
         assert words in text
     assert "exact shuffle" in text
-    assert "matched to the positives on GC content only" not in text
+    assert "match the positive on GC content" not in text
 
 
-def test_gc_only_matching_is_admitted(config):
-    text = dict(paragraphs(config))["Negatives for training"]
-    assert "on GC content only" in text
-    assert "repeat content is not matched" in text
+def test_what_genomic_negatives_match_on_is_told(config):
+    text = dict(paragraphs(changed(config, negatives={"gc_bins": 41, "repeat_bins": 7})))["Negatives for training"]
+    assert "match the positive on GC content (41 bins), on the share of repeats (7 bins; " in text
+    assert "where an assembly has neither, repeat content is not matched" in text
 
 
 def test_test_sets_are_described_from_the_battery(config):
-    assert describe_test_set("T2", config).endswith("real genomic windows of the same GC content, 10 per bound window.")
+    assert describe_test_set("T2", config).endswith(
+        "real genomic windows of the same GC and repeat content, 10 per bound window."
+    )
     assert describe_test_set("published", config).endswith("the negatives that were published with the sequences.")
 
 

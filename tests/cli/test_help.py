@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from bindgram.cli import COMMANDS, cli
 
-HEAVY = ("torch", "lightning", "seqpro", "numba", "sklearn", "scipy", "matplotlib", "pybedtools", "numpy", "pandas")
+HEAVY = ("torch", "lightning", "seqpro", "numba", "sklearn", "scipy", "matplotlib", "h5py", "numpy", "pandas")
 HEAVY += ("pyarrow", "h5py", "pysam", "requests")
 PROGRAM = """
 import json, sys

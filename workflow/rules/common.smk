@@ -227,7 +227,7 @@ def positives_inputs(wildcards):
         files |= genome_files(wildcards)
         files["genome_record"] = f"{files['genome'].removesuffix('.fa')}.json"
         if CONFIG.positives.needs_tiles:
-            files["tiles"] = f"results/tiles/{assembly_of(wildcards)}.w{CONFIG.positives.width}.h5"
+            files["tiles"] = tiles_file(assembly_of(wildcards))
     else:
         files["test_sequences"] = test_sequences_input(wildcards)[0]
         files["test_sequences_record"] = record_of(files["test_sequences"])

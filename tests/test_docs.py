@@ -13,9 +13,11 @@ import yaml
 from pydantic import BaseModel
 
 from bindgram.cli import COMMANDS
+from bindgram.data.bins import Column
 from bindgram.data.corpus import CONTIG_COLUMNS
 from bindgram.data.examples import SCHEMA as EXAMPLES_SCHEMA
 from bindgram.data.filters import MERGED, REASONS
+from bindgram.data.store import ROW_COLUMNS
 from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
 from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
 from bindgram.evaluation.metrics import METRICS, empty_result
@@ -239,6 +241,13 @@ def test_formats_have_every_count_and_column_of_the_corpus():
 def test_formats_have_every_part_of_the_tile_table():
     described = section(FORMATS, "Tile table")
     for name in (*CHROMOSOME_COLUMNS, *PROPERTIES, "repeat_start", "repeat_end", *REPEAT_SOURCES):
+        assert f"`{name}`" in described, name
+
+
+def test_formats_have_every_part_of_the_store():
+    described = section(FORMATS, "Store")
+    counts = {f"n_{value}_<split>" for value in ("positive", "negative", "unknown")} | {"n_peaks"}
+    for name in ("labels", *ROW_COLUMNS, "chromosomes", "experiments", *Column._fields, *counts):
         assert f"`{name}`" in described, name
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bindgram.data.examples import read_examples, write_examples
+from bindgram.data.store import Store
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -105,6 +106,17 @@ def test_failed_experiment_is_listed_as_failed_and_the_others_finish(project):
     assert "HTML" in reason
     assert "HTML" in (project.root / "results/report/available/summary.html").read_text()
     assert project.planned_jobs("report_available", *one_model) == {("report_available",)}
+
+
+def test_store_of_labels_is_made_on_demand(project):
+    bins = "store={bin_bp: 60, window_bp: 180, empty_fraction: 0.5}"
+    result = project.snakemake("store_all", "--config", bins, "select={experiments: [planted, control]}")
+    assert result.returncode == 0, result.stdout
+    with Store.open(project.root / "results/store/toy.blocks.b60w180.h5") as store:
+        assert store.experiments["experiment"].tolist() == ["planted", "control"]
+        assert store.experiments["n_positive_train"].gt(100).all()
+        assert store.counts["n_empty_left_out"] > 0
+        assert store.plan.min_overlap == 0.5
 
 
 def test_same_inputs_give_the_same_table(finished_run, fresh_project):

@@ -61,6 +61,7 @@ def every_kind_of_job(fresh_project):
 
 def test_every_planned_command_has_known_and_all_required_options(every_kind_of_job):
     commands = [*planned_commands(every_kind_of_job), *planned_commands(every_kind_of_job, "report_available")]
+    commands += planned_commands(every_kind_of_job, "store_all")
     for name, *words in commands:
         given = {word for word in words if word.startswith("--")}
         assert given <= set(OPTIONS[name]), name
@@ -78,6 +79,16 @@ def test_tiles_are_made_of_all_that_the_sheet_gives(every_kind_of_job):
         assert given[f"--{name}"] == f"{folder}/{name}.bed"
         assert given[f"--{name}-record"] == f"{folder}/{name}.json"
     assert given["--genome-record"] == f"{folder}/genome.json"
+
+
+def test_a_store_has_the_experiments_with_coordinates_and_the_bins_of_the_configuration(every_kind_of_job):
+    commands = planned_commands(every_kind_of_job, "store_all")
+    store = next(words for words in commands if words[0] == "store")
+    given = dict(zip(store[1::2], store[2::2], strict=True))
+    assert given["--experiments"] == "planted,control"  # published has no coordinates
+    assert given["--peaks-template"] == "resources/peaks/{experiment}.{format}.gz"
+    assert given["--output"] == "results/store/toy.blocks.b200w1000.h5"
+    assert {words[0] for words in commands} == {"fetch", "index", "store"}
 
 
 def test_published_set_needs_no_genome_and_tests_on_its_own_sequences(every_kind_of_job):

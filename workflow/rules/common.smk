@@ -275,6 +275,37 @@ def held_out_option(wildcards):
     return f"--held-out {split} {shlex.quote(reason)}" if reason else ""
 
 
+# Store
+
+# Assembly to its experiments with coordinates, each with all of its row that stands in a store.
+STORE_EXPERIMENTS = {
+    assembly: {
+        name: [row.tf, row.biosample, row.family, row.format, split_of_experiment(row, PROJECT.split.hold_out)]
+        for name, row in PROJECT.selected.items()
+        if row.assembly == assembly and row.has_coordinates
+    }
+    for assembly in sorted({row.assembly for row in PROJECT.selected.values() if row.has_coordinates})
+}
+
+
+def store_file(assembly):
+    """The store of an assembly with the configured bins."""
+    return f"results/store/{assembly}.{SPLIT}.b{CONFIG.store.bin_bp}w{CONFIG.store.window_bp}.h5"
+
+
+def store_inputs(wildcards):
+    """What a store is made of: genome with index, blacklist where there is one, and the peaks of all experiments."""
+    if wildcards.assembly not in STORE_EXPERIMENTS:
+        raise WorkflowError(f"no selected experiment has coordinates on {wildcards.assembly!r}; a store has no column")
+    files = tiles_inputs(wildcards)
+    for name in ("repeats", "repeats_record"):
+        files.pop(name, None)
+    stems = [
+        f"resources/peaks/{name}.{PROJECT.selected[name].format}" for name in STORE_EXPERIMENTS[wildcards.assembly]
+    ]
+    return files | dict(peaks=[f"{stem}.gz" for stem in stems], peaks_records=[f"{stem}.json" for stem in stems])
+
+
 # Test sets
 
 

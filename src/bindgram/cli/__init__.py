@@ -25,6 +25,7 @@ from bindgram.cli.positives import positives
 from bindgram.cli.predict import predict
 from bindgram.cli.pretrain import pretrain
 from bindgram.cli.report import report
+from bindgram.cli.store import store
 from bindgram.cli.tile import tile
 from bindgram.cli.tokenize import tokenize
 from bindgram.errors import InputError
@@ -53,6 +54,7 @@ COMMANDS: tuple[click.Command, ...] = (
     predict,
     pretrain,
     report,
+    store,
     tile,
     tokenize,
 )

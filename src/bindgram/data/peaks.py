@@ -87,6 +87,12 @@ def read_assembly_peaks(path: Path, format: str, chrom_sizes: Mapping[str, int])
     return peaks
 
 
+def summit_positions(peaks: pd.DataFrame) -> pd.Series:
+    """Where the summit of each peak lies, in bp of its chromosome; its midpoint where no summit is called."""
+    middle = (peaks["start"] + peaks["end"]) // 2
+    return (peaks["start"] + peaks["summit"]).where(peaks["summit"] >= 0, middle)
+
+
 def read_narrowpeak(path: Path) -> list[Peak]:
     """Peaks with the summit of column 10 and the signalValue of column 7."""
     peaks = []

@@ -21,6 +21,7 @@ from bindgram.data.filters import (
     kept_counts,
     rank_by_strength,
 )
+from bindgram.data.peaks import summit_positions
 from bindgram.data.published import published_examples
 from bindgram.data.splits import Split
 from bindgram.data.tiles import NO_REPEATS, Tiles
@@ -127,8 +128,7 @@ def summit_windows(peaks: pd.DataFrame, width: int, chrom_sizes: Mapping[str, in
     ----------
     narrowPeak column 10: https://genome.ucsc.edu/FAQ/FAQformat.html#format12
     """
-    middle = (peaks["start"] + peaks["end"]) // 2
-    centre = (peaks["start"] + peaks["summit"]).where(peaks["summit"] >= 0, middle)
+    centre = summit_positions(peaks)
     windows = peaks.assign(
         start=centre - width // 2,
         end=centre - width // 2 + width,

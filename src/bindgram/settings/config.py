@@ -6,9 +6,9 @@ No field has a default: those live in ``config/config.yaml`` only.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bindgram.settings.base import Id, Settings, parse, read_yaml
 from bindgram.settings.filters import FilterItem, check_filters, parse_filter
@@ -109,6 +109,25 @@ class QcSettings(Settings):
     union_regions: Positive
 
 
+class StoreSettings(Settings):
+    """Bins and labels of the store for many tasks."""
+
+    bin_bp: Positive
+    window_bp: Positive
+    min_overlap: Annotated[float, Field(gt=0, le=1)]
+    min_peak_bp: Positive
+    empty_fraction: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _window_is_symmetric(self) -> Self:
+        if self.window_bp < self.bin_bp or (self.window_bp - self.bin_bp) % 2:
+            raise ValueError(
+                f"window_bp {self.window_bp}: a window is its bin of {self.bin_bp} bp and as many bp on both sides; "
+                "give bin_bp plus an even number"
+            )
+        return self
+
+
 class KmerBaselineSettings(Settings):
     """Logistic regression on k-mer counts; `k` = 0 means GC content alone."""
 
@@ -161,6 +180,7 @@ class Config(Settings):
     negatives: NegativesSettings
     battery: BatterySettings
     qc: QcSettings
+    store: StoreSettings
     evaluation: EvaluationSettings
     headline: "Headline"
     costs: CostSettings

@@ -1,6 +1,7 @@
 """Rules against the command line: every command that a rule writes exists and gets the options it needs."""
 
 import gzip
+import itertools
 import re
 import shlex
 
@@ -19,9 +20,8 @@ def planned_commands(project, *arguments):
     result = project.snakemake("--dry-run", "--printshellcmds", *arguments)
     assert result.returncode == 0, result.stdout
     text = "\n".join(re.findall(r"^Shell command: (.*)$", result.stdout, flags=re.MULTILINE))
-    without_loops = re.sub(r"\$\(for .*?done; done\)", "", text)
-    commands = re.findall(r"bindgram (.*?)(?: && |\)? > results/logs)", without_loops)
-    assert len(commands) == without_loops.count("bindgram ")
+    commands = re.findall(r"bindgram (.*?)(?: && |\)? > results/logs)", text)
+    assert len(commands) == text.count("bindgram ")
     return [shlex.split(command) for command in commands]
 
 
@@ -89,6 +89,21 @@ def test_a_store_has_the_experiments_with_coordinates_and_the_bins_of_the_config
     assert given["--peaks-template"] == "resources/peaks/{experiment}.{format}.gz"
     assert given["--output"] == "results/store/toy.blocks.b200w1000.h5"
     assert {words[0] for words in commands} == {"fetch", "index", "store"}
+
+
+def test_filters_reach_the_command_in_order_and_repeats_come_by_tiles(every_kind_of_job):
+    root = every_kind_of_job.root
+    config = yaml.safe_load((root / "config/config.yaml").read_text())
+    config["positives"]["filters"] = [{"chromosomes": ["chrA"]}, {"soft_masked": 0.5}, {"peak_width": [1, 9]}, "split"]
+    (root / "config/config.yaml").write_text(yaml.safe_dump(config))
+    commands = planned_commands(every_kind_of_job)
+    made = {words[words.index("--experiment") + 1]: words for words in commands if words[0] == "positives"}
+    for words in made.values():
+        given = [value for option, value in itertools.pairwise(words) if option == "--filter"]
+        assert given == ["chromosomes=chrA", "soft_masked=0.5", "peak_width=1,9", "split"]
+    assert made["planted"][made["planted"].index("--tiles") + 1] == "results/tiles/toy.w60.h5"
+    assert "--tiles" not in made["published"]
+    assert any(words[0] == "tile" for words in commands)
 
 
 def test_published_set_needs_no_genome_and_tests_on_its_own_sequences(every_kind_of_job):

@@ -125,6 +125,18 @@ def test_revision_that_equals_another_number_is_noticed(project, command):
     assert len(project.planned_jobs()) > 1
 
 
+def test_changed_value_of_a_filter_reruns_from_the_positives_on(project):
+    def change(config):
+        config["positives"]["filters"] = [
+            {"n_fraction": 0.5} if item == {"n_fraction": 0.0} else item for item in config["positives"]["filters"]
+        ]
+
+    change_yaml(project, "config/config.yaml", change)
+    jobs = project.planned_jobs()
+    assert {("make_positives", name, SPLIT) for name in ("planted",)} <= jobs
+    assert not any(job[0].startswith(("fetch", "index", "tile", "tokenize", "pretrain")) for job in jobs)
+
+
 def test_new_test_set_leaves_trained_models_alone(project):
     new = {"T9": {"scheme": "dinucleotide_shuffle", "ratio": 2.0}}
     change_yaml(project, "config/config.yaml", lambda config: config["battery"]["test_sets"].update(new))

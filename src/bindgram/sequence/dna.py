@@ -15,19 +15,26 @@ AMBIGUOUS = 4
 _CODES = np.full(256, AMBIGUOUS, np.uint8)
 for _code, _letter in enumerate(ALPHABET):
     _CODES[[ord(_letter), ord(_letter.lower())]] = _code
-_LETTERS = np.frombuffer(b"ACGTN", np.uint8)
-_COMPLEMENTS = np.array([3, 2, 1, 0, 4], np.uint8)
+_LETTERS = np.frombuffer(b"ACGTN".ljust(256, b"N"), np.uint8)
+_COMPLEMENTS = np.full(256, AMBIGUOUS, np.uint8)
+_COMPLEMENTS[:4] = [3, 2, 1, 0]
 _ONE_HOT = np.eye(5, 4, dtype=np.float32)
+
+
+def _looked_up(values: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Replace bytes by those of a table of 256; several times faster than indexing, which makes 8 bytes of each."""
+    found = bytearray(np.ascontiguousarray(values, np.uint8).tobytes().translate(table.tobytes()))
+    return np.frombuffer(found, np.uint8).reshape(np.shape(values))
 
 
 def encode(letters: np.ndarray) -> np.ndarray:
     """Turn ASCII letters (..., L) uint8 into codes of the same shape."""
-    return np.take(_CODES, letters)
+    return _looked_up(letters, _CODES)
 
 
 def decode(codes: np.ndarray) -> np.ndarray:
     """Turn codes (..., L) into upper-case ASCII letters of the same shape; ambiguous bases become N."""
-    return np.take(_LETTERS, codes)
+    return _looked_up(codes, _LETTERS)
 
 
 def codes_of(sequences: Sequence[str]) -> np.ndarray:
@@ -57,7 +64,7 @@ def strings_of(codes: np.ndarray) -> list[str]:
 
 def reverse_complement(codes: np.ndarray) -> np.ndarray:
     """Read codes (..., L) on the other strand; ambiguous bases stay ambiguous."""
-    return np.take(_COMPLEMENTS, codes[..., ::-1])
+    return _looked_up(codes[..., ::-1], _COMPLEMENTS)
 
 
 def gc_fraction(codes: np.ndarray) -> np.ndarray:

@@ -63,5 +63,17 @@ say "installing torch (the largest download)"
 "$venv/bin/python" -m pip install --quiet torch --constraint constraints.txt
 say "installing bindgram and its packages, pinned by constraints.txt"
 "$venv/bin/python" -m pip install --quiet --editable '.[workflow,dev]' --constraint constraints.txt
+
+# deepTools draws signal tracks, which not every run has: without it all else works. A part of it is compiled.
+headers=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+if ! command -v gcc >/dev/null || [ ! -e "$headers/Python.h" ]; then
+    apt_install gcc libc6-dev python3-dev || true
+fi
+say "installing deepTools"
+if ! "$venv/bin/python" -m pip install --quiet --editable '.[qc]' --constraint constraints.txt; then
+    say "WARNING: deepTools could not be installed (the lines above say why), which needs gcc and Python.h. Figures of"
+    say "WARNING: signal tracks (column signal of the sheet) will fail, nothing else. Ask for: apt-get install gcc python3-dev,"
+    say "WARNING: then: touch envs/setup.sh && make setup. Or leave the signal out: qc: {signal: false} in the configuration."
+fi
 "$venv/bin/python" -m pip check >/dev/null || fail "packages do not fit together: $venv/bin/python -m pip check"
 say "done"

@@ -33,8 +33,12 @@ RULES = {
     for name, text in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(), flags=re.MULTILINE | re.DOTALL)
 }
 # How rules name an environment, and the files that this may be.
-ENVIRONMENT_NAMES = {'"../../envs/bio.yaml"': {"bio"}, "TORCH_ENVIRONMENT": {"torch-cpu", "torch-gpu"}}
-ENVIRONMENTS = ("bio", "torch-cpu", "torch-gpu", "workflow")
+ENVIRONMENT_NAMES = {
+    '"../../envs/bio.yaml"': {"bio"},
+    '"../../envs/qc.yaml"': {"qc"},
+    "TORCH_ENVIRONMENT": {"torch-cpu", "torch-gpu"},
+}
+ENVIRONMENTS = ("bio", "qc", "torch-cpu", "torch-gpu", "workflow")
 JOB_ENVIRONMENTS = ENVIRONMENTS[:-1]
 
 PYPI_NAMES = {
@@ -47,6 +51,7 @@ TOOLS = {"python", "pip", "bedtools"}  # of conda alone, without a pin in constr
 # In an environment without being imported by bindgram, and why.
 NOT_IMPORTED = {
     "setuptools": "builds the checkout",
+    "deeptools": "rules run its commands",
     "pygments": "snakemake --report",
     "snakemake": "runs the workflow",
     "snakemake-executor-plugin-slurm": "sends its jobs",
@@ -223,12 +228,25 @@ def test_torch_is_in_the_environments_of_the_commands_that_need_it_only():
     for text in RULES.values():
         commands = {command for command in commands_of(text) if "torch" in needs(f"bindgram.cli.{command}")}
         if commands_of(text):
-            assert environment_of(text) == ({"torch-cpu", "torch-gpu"} if commands else {"bio"}), commands_of(text)
+            allowed = [{"torch-cpu", "torch-gpu"}] if commands else [{"bio"}, {"qc"}]
+            assert environment_of(text) in allowed, commands_of(text)
         with_torch |= commands
     assert with_torch == {"pretrain", "adapt", "finetune", "predict"}
     assert "torch" not in specs("bio")
     assert specs("torch-cpu")["torch"].conda_name == "pytorch-cpu"
     assert specs("torch-gpu")["torch"].conda_name == "pytorch-gpu"
+
+
+def test_rules_that_run_deeptools_have_its_environment():
+    commands = "computeMatrix", "plotHeatmap", "plotProfile", "multiBigwigSummary", "plotCorrelation"
+    running = {name for name, text in RULES.items() if any(f"{command} --" in text for command in commands)}
+    running |= {name for name, text in RULES.items() if "multiBigwigSummary BED-file" in text}
+    assert running == {name for name, text in RULES.items() if environment_of(text) == {"qc"}}
+    assert len(running) == 2
+    for command in commands:
+        assert shutil.which(command, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"), (
+            f"{command} is missing: make setup installs deepTools where there is gcc"
+        )
 
 
 def test_environments_with_torch_differ_in_its_build_only():
@@ -439,7 +457,7 @@ def test_image_asks_for_the_dependencies_of_the_package(tmp_path):
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
     subprocess.run(["sh", "-c", line.replace("python", sys.executable, 1)], cwd=tmp_path, check=True)
     asked = {Requirement(line).name for line in (tmp_path / "requirements.txt").read_text().splitlines()}
-    assert asked == set(DEPENDENCIES)
+    assert asked == {*DEPENDENCIES, "deeptools"}
 
 
 def test_install_step_of_the_image_takes_the_checkout_and_nothing_else(tmp_path, checkout):

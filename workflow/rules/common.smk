@@ -56,6 +56,7 @@ SPLIT = CONFIG.split
 EXPERIMENTS = list(PROJECT.selected)
 SCHEMES = CONFIG.negatives.schemes
 MODEL_NAMES = "|".join(CONFIG.models)
+COLOURS = "'#0072B2' '#D55E00' '#009E73' '#CC79A7' '#E69F00' '#56B4E9' '#000000'"  # Okabe and Ito 2008
 TEST_SETS = CONFIG.battery.test_sets
 HOURS = dict(
     pretrain_language_model=24, adapt_language_model=2, finetune_classifier=4, predict_scores=1
@@ -64,6 +65,7 @@ GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts
 TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of those jobs, as the rules see it
 MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json is written last
 POSITIVES = "results/examples/{split}/{experiment}/positives.parquet"
+NEGATIVES = "results/examples/{split}/{experiment}/negatives/{scheme}.parquet"
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
 TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
@@ -519,13 +521,37 @@ def experiments_on(assembly):
     return [row.experiment for row in PROJECT.selected.values() if row.assembly == assembly and row.has_coordinates]
 
 
+@cache
+def experiments_with_signal(assembly):
+    """Those of them that have a signal track."""
+    return [name for name in experiments_on(assembly) if PROJECT.selected[name].signal]
+
+
 def qc_files():
-    """Figures of quality control that the configuration asks for."""
+    """Files of quality control that the configuration asks for, beside the figures of each training."""
     assemblies = sorted({row.assembly for row in PROJECT.selected.values()})
     several = [assembly for assembly in assemblies if len(experiments_on(assembly)) > 1]
-    return expand(
-        "results/qc/{split}/overlap.{assembly}.svg", split=SPLIT, assembly=several if CONFIG.qc.overlap else []
+    files = (
+        expand("results/qc/{split}/overlap.{assembly}.svg", split=SPLIT, assembly=several) if CONFIG.qc.overlap else []
     )
+    if CONFIG.qc.signal:
+        signals = {assembly: experiments_with_signal(assembly) for assembly in assemblies}
+        several = [assembly for assembly, experiments in signals.items() if len(experiments) > 1]
+        drawn = [experiment for experiments in signals.values() for experiment in experiments]
+        files += expand("results/qc/{split}/{experiment}/signal_heatmap.png", split=SPLIT, experiment=drawn)
+        files += expand("results/qc/{split}/signal_correlation.{assembly}.png", split=SPLIT, assembly=several)
+    return files
+
+
+def signal_labels(figure):
+    """Labels of a figure of the signal, in the list of an experiment's figures."""
+    return lambda wildcards: {"experiment": wildcards.experiment, "trained against": "(all)", "figure": figure}
+
+
+def correlation_look(n):
+    """Options for the size of a correlation heatmap of n experiments (cm), and whether numbers fit into its cells."""
+    side = min(max(12, 0.7 * n), 80)
+    return f"--plotHeight {side} --plotWidth {side + 4} {'--plotNumbers' if n <= 20 else ''}"
 
 
 # Options of `bindgram collect` that do not depend on what was computed already.

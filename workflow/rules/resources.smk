@@ -12,6 +12,7 @@ localrules:
     fetch_repeats,
     fetch_peaks,
     fetch_test_sequences,
+    fetch_signal,
 
 
 rule fetch_all:
@@ -35,6 +36,11 @@ rule fetch_all:
             f"resources/peaks/{row.experiment}.test.deepbind.gz"
             for row in PROJECT.selected.values()
             if not row.has_coordinates
+        ],
+        signals=[
+            f"resources/signal/{row.experiment}.bigWig"
+            for row in PROJECT.selected.values()
+            if row.signal and row.has_coordinates and CONFIG.qc.signal
         ],
 
 
@@ -178,6 +184,33 @@ rule fetch_test_sequences:
     shell:
         "bindgram fetch --kind peaks --source {params.settings[source]:q} {params.settings[checksum]}"
         " --output {output.sequences} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule fetch_signal:
+    output:
+        signal="resources/signal/{experiment}.bigWig",
+        record="resources/signal/{experiment}.json",
+    log:
+        "results/logs/fetch_signal/{experiment}.log",
+    benchmark:
+        "results/benchmarks/fetch_signal/{experiment}.tsv"
+    retries: 0
+    conda:
+        "../../envs/bio.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        downloads=1,
+    params:
+        settings=lambda wildcards: dict(
+            source=row(wildcards).signal,
+            state=local_state(row(wildcards).signal),
+            checksum=option("--checksum", row(wildcards).signal_checksum),
+            revision=REVISIONS["fetch"],
+        ),
+    shell:
+        "bindgram fetch --kind bigWig --source {params.settings[source]:q} {params.settings[checksum]}"
+        " --output {output.signal} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule index_genome:

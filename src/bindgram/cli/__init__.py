@@ -24,6 +24,7 @@ from bindgram.cli.plot import plot
 from bindgram.cli.positives import positives
 from bindgram.cli.predict import predict
 from bindgram.cli.pretrain import pretrain
+from bindgram.cli.regions import regions
 from bindgram.cli.report import report
 from bindgram.cli.store import store
 from bindgram.cli.tile import tile
@@ -53,6 +54,7 @@ COMMANDS: tuple[click.Command, ...] = (
     positives,
     predict,
     pretrain,
+    regions,
     report,
     store,
     tile,

@@ -12,6 +12,7 @@ KINDS = {
     "fasta": "written unpacked, 60 bases per line",
     "bed": "written unpacked, every line checked",
     "peaks": "kept as published in gzip; plain text is packed",
+    "bigWig": "kept as published; a local one is linked to, not copied",
 }
 
 

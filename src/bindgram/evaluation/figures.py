@@ -107,6 +107,7 @@ def reason_of(tables: Sequence[Table], test_set: str) -> str:
     return f"Nothing to draw: test set {test_set} lacks positives or negatives"
 
 
+@with_style
 def stating_figure(title: str, text: str) -> "Figure":
     """A figure that states why there is no other."""
     from matplotlib.figure import Figure
@@ -335,9 +336,10 @@ def read_training_log(path: Path) -> pd.DataFrame:
 
 
 def save_figure(figure: "Figure", path: Path, provenance: Mapping[str, Any]) -> None:
-    """Write a figure as SVG, whole or not at all, without a date and with its provenance."""
+    """Write a figure as SVG or PNG, by its suffix, whole or not at all, without a date and with its provenance."""
     import matplotlib as mpl
 
-    metadata = {"Date": None, "Creator": "bindgram", "Description": json.dumps(dict(provenance), sort_keys=True)}
+    metadata: dict[str, str | None] = {"Description": json.dumps(dict(provenance), sort_keys=True)}
+    metadata |= {"Date": None, "Creator": "bindgram"} if path.suffix == ".svg" else {"Software": "bindgram"}
     with mpl.rc_context(RC_PARAMS), atomic_path(path) as part:
-        figure.savefig(part, format="svg", metadata=metadata)
+        figure.savefig(part, format=path.suffix[1:], metadata=metadata, dpi=150)

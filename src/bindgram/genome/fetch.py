@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from bindgram.errors import InputError
 from bindgram.genome.download import InterruptedDownload, Patience, discard_part, download, part_path, progress_bar
+from bindgram.genome.signal import check_bigwig, place_signal
 from bindgram.genome.text import (
     GZIP_MAGIC,
     looks_like_html,
@@ -45,7 +46,7 @@ def fetch_file(
     Parameters
     ----------
     source : http, https or ftp URL, or a local path.
-    kind : a key of `FILE_KINDS`.
+    kind : a key of `FILE_KINDS`, or ``bigWig``: a local one is linked to, not copied.
     checksum : ``md5:<hex>`` or ``sha256:<hex>`` of the file at the source; None = it is only recorded.
     chrom_sizes : table of chromosome lengths (local path or URL) that a FASTA must agree with; None = not compared.
 
@@ -68,8 +69,12 @@ def fetch_file(
             download(source, part, patience)
         raw = part if is_url(source) else Path(source)
         record = {"source": _public_name(source), **_verify(raw, checksum)}
-        with atomic_path(destination) as whole:
-            record |= FILE_KINDS[kind](raw, whole, expected)
+        if kind == "bigWig":
+            check_bigwig(raw)
+            place_signal(raw, destination, downloaded=is_url(source))
+        else:
+            with atomic_path(destination) as whole:
+                record |= FILE_KINDS[kind](raw, whole, expected)
     except InterruptedDownload:
         raise
     except InputError as error:

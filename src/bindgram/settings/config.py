@@ -107,6 +107,18 @@ class QcSettings(Settings):
 
     overlap: bool
     union_regions: Positive
+    signal: bool
+    regions_per_group: Positive
+    flank_bp: Positive
+    bin_bp: Positive
+
+    @model_validator(mode="after")
+    def _whole_bins(self) -> "QcSettings":
+        if self.flank_bp % self.bin_bp:
+            raise ValueError(
+                f"flank_bp is no multiple of bin_bp ({self.flank_bp} and {self.bin_bp}); change one of them"
+            )
+        return self
 
 
 class StoreSettings(Settings):

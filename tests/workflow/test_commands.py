@@ -29,6 +29,7 @@ def planned_commands(project, *arguments):
 def every_kind_of_job(fresh_project):
     """The tiny project with adapted models, a published sequence set, blacklist, repeats and both schemes."""
     root = fresh_project.root
+    (root / "data/signal.bw").write_bytes(b"")
     for name in ("published", "published_test"):
         with gzip.open(root / f"data/{name}.seq.gz", "wt") as handle:
             handle.write("FoldID\tEventID\tseq\tBound\n")
@@ -39,10 +40,10 @@ def every_kind_of_job(fresh_project):
         "toy\tdata/genome.fa\tdata/chrom.sizes\tdata/blacklist.bed\tdata/repeats.bed\n"
     )
     (root / "config/experiments.tsv").write_text(
-        "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\ttest_sequences\n"
-        "planted\tPLANTED\tK562's (old) batch\ttoy\tnarrowPeak\tdata/planted.narrowPeak\t\n"
-        "control\tPLANTED\tcells\ttoy\tnarrowPeak\tdata/control.narrowPeak\t\n"
-        "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\tdata/published_test.seq.gz\n"
+        "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\ttest_sequences\tsignal\n"
+        "planted\tPLANTED\tK562's (old) batch\ttoy\tnarrowPeak\tdata/planted.narrowPeak\t\tdata/signal.bw\n"
+        "control\tPLANTED\tcells\ttoy\tnarrowPeak\tdata/control.narrowPeak\t\tdata/signal.bw\n"
+        "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\tdata/published_test.seq.gz\t\n"
     )
     lm = yaml.safe_load((root / "config/lms/tiny.yaml").read_text())
     (root / "config/lms/tiny.yaml").write_text(yaml.safe_dump(lm | {"adapt": lm["pretrain"]}))

@@ -17,6 +17,7 @@ from bindgram.data.bins import Column
 from bindgram.data.corpus import CONTIG_COLUMNS
 from bindgram.data.examples import SCHEMA as EXAMPLES_SCHEMA
 from bindgram.data.filters import MERGED, REASONS
+from bindgram.data.homology import COLUMNS as HOMOLOG_COLUMNS
 from bindgram.data.store import ROW_COLUMNS
 from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
 from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
@@ -213,6 +214,7 @@ def test_formats_name_no_path_that_no_rule_makes():
         ("What all files share", [*make_provenance("x", 1, {}), "digest"]),
         ("Filter tables", REASON_NAMES),
         ("Overlap table", OVERLAP_COLUMNS),
+        ("Homologs", HOMOLOG_COLUMNS),
     ],
 )
 def test_formats_have_every_column_key_and_reason_and_no_other(heading, names):

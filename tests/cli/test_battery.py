@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from bindgram.data.examples import read_examples
+from bindgram.data.examples import read_examples, write_examples
 from bindgram.errors import InputError
 
 
@@ -61,3 +62,42 @@ def test_published_experiment_has_its_own_set_and_skips_the_genomic_one(case):
 def test_test_sets_with_one_name_are_refused(case):
     with pytest.raises(InputError, match="T1 is given twice"):
         case.battery(("T1", "dinucleotide_shuffle", "1"), ("T1", "dinucleotide_shuffle", "2"))
+
+
+# Rows that resemble training positives
+
+HOMOLOGY = ["--min-identity", "0.8", "--min-coverage", "0.8", "--homology-table", "homology.tsv"]
+
+
+def copy_a_training_positive_into_test():
+    """The first test positive becomes the first training positive with its middle base changed; gives both ids."""
+    table = read_examples("positives.parquet")
+    frame = table.frame.copy()
+    source, copy = (frame.index[frame["split"] == split][0] for split in ("train", "test"))
+    text = frame.loc[source, "sequence"]
+    middle = len(text) // 2
+    frame.loc[copy, "sequence"] = (
+        text[:middle] + {"A": "C", "C": "G", "G": "T", "T": "A"}[text[middle]] + text[middle + 1 :]
+    )
+    write_examples("positives.parquet", replace(table, frame=frame))
+    return frame.loc[source, "example_id"], frame.loc[copy, "example_id"]
+
+
+@pytest.mark.parametrize(("action", "n_rows"), [("report", 36), ("remove", 33)])
+def test_rows_that_resemble_a_training_positive_are_listed_and_removed_if_asked(case, action, n_rows):
+    source, copy = copy_a_training_positive_into_test()
+    assert case.battery(("T1", "dinucleotide_shuffle", "2"), more=["--homology", action, *HOMOLOGY]).exit_code == 0
+    found = read_table("homology.tsv")
+    assert found[["test_set", "split", "target", "strand"]].drop_duplicates().to_numpy().tolist() == [
+        ["T1", "test", source, "+"]
+    ]
+    assert found["example_id"].tolist() == [copy, f"{copy}:shuffle1", f"{copy}:shuffle2"]
+    assert len(read_examples("T1.parquet").frame) == n_rows
+    counts = read_table("b.tsv").set_index("reason")["n"]
+    assert counts["n_homologous_test"] == 3
+    assert counts.get("n_kept_test") == {"report": None, "remove": 15}[action]
+
+
+def test_options_of_homology_come_together(case):
+    with pytest.raises(InputError, match="--homology, --min-identity, --min-coverage and --homology-table"):
+        case.battery(("T1", "dinucleotide_shuffle", "2"), more=["--homology", "report"])

@@ -7,6 +7,7 @@ rule make_battery:
         positives="results/examples/{split}/{experiment}/positives.parquet",
     output:
         test_sets=expand("results/battery/{{split}}/{{experiment}}/{test_set}.parquet", test_set=TEST_SETS),
+        homology=["results/battery/{split}/{experiment}/homology.tsv"] if HOMOLOGS else [],
         filter_table="results/battery/{split}/{experiment}/battery.filter.tsv",
     log:
         "results/logs/make_battery/{split}/{experiment}.log",
@@ -21,6 +22,7 @@ rule make_battery:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         background=background_options,
+        homology=homology_options,
         test_sets=lambda wildcards: " ".join(
             f"--test-set {name} {made.scheme} {made.ratio} {battery_file(wildcards, name)}"
             for name, made in TEST_SETS.items()
@@ -34,7 +36,7 @@ rule make_battery:
         " {params.settings[max_positives]} {params.background}"
         " --exclusion-bp {params.settings[exclusion_bp]} --gc-bins {params.settings[gc_bins]}"
         " --repeat-bins {params.settings[repeat_bins]} --seed {params.settings[seed]}"
-        " --filter-table {output.filter_table} --revision {params.settings[revision]} > {log} 2>&1"
+        " {params.homology} --filter-table {output.filter_table} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule make_published_test_set:
@@ -43,6 +45,7 @@ rule make_published_test_set:
         test_sequences=test_sequences_input,
     output:
         test_set="results/battery/{split}/{experiment}/published.parquet",
+        homology=["results/battery/{split}/{experiment}/published.homology.tsv"] if HOMOLOGS else [],
         filter_table="results/battery/{split}/{experiment}/published.filter.tsv",
     log:
         "results/logs/make_published_test_set/{split}/{experiment}.log",
@@ -56,11 +59,12 @@ rule make_published_test_set:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
+        homology=homology_options,
         settings=battery_settings,
     shell:
         "bindgram battery --experiment {wildcards.experiment} --positives {input.positives}"
         " --test-set published published 1.0 {output.test_set} --test-sequences {input.test_sequences}"
         " {params.settings[max_positives]} --exclusion-bp {params.settings[exclusion_bp]}"
         " --gc-bins {params.settings[gc_bins]} --repeat-bins {params.settings[repeat_bins]}"
-        " --seed {params.settings[seed]} --filter-table {output.filter_table}"
+        " --seed {params.settings[seed]} {params.homology} --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"

@@ -57,6 +57,7 @@ EXPERIMENTS = list(PROJECT.selected)
 SCHEMES = CONFIG.negatives.schemes
 MODEL_NAMES = "|".join(CONFIG.models)
 COLOURS = "'#0072B2' '#D55E00' '#009E73' '#CC79A7' '#E69F00' '#56B4E9' '#000000'"  # Okabe and Ito 2008
+HOMOLOGS = CONFIG.homology.action != "none"  # whether they are searched for
 TEST_SETS = CONFIG.battery.test_sets
 HOURS = dict(
     pretrain_language_model=24, adapt_language_model=2, finetune_classifier=4, predict_scores=1
@@ -311,6 +312,17 @@ def store_inputs(wildcards):
 # Test sets
 
 
+def homology_options(wildcards, output):
+    """What becomes of test rows that resemble training positives, where they are searched for."""
+    how = CONFIG.homology
+    if how.action == "none":
+        return ""
+    return (
+        f"--homology {how.action} --min-identity {how.min_identity} --min-coverage {how.min_coverage}"
+        f" --homology-table {output.homology}"
+    )
+
+
 def battery_settings(wildcards):
     """What test sets depend on beside scheme and ratio, as parameter."""
     return dict(
@@ -320,6 +332,7 @@ def battery_settings(wildcards):
         repeat_bins=CONFIG.negatives.repeat_bins,
         seed=CONFIG.seed,
         blocks=blocks_of_experiment(wildcards),
+        homology=CONFIG.homology.model_dump(),
         revision=REVISIONS["battery"],
     )
 

@@ -8,9 +8,10 @@ import click
 from bindgram.cli.background import background_options
 from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
 from bindgram.errors import InputError
-from bindgram.settings.config import Scheme
+from bindgram.settings.config import HomologyAction, Scheme
 
 _SCHEMES = click.Choice([*get_args(Scheme), "published"])
+_HOMOLOGY_ACTIONS = [action for action in get_args(HomologyAction) if action != "none"]
 _TEST_SET = (str, _SCHEMES, click.FloatRange(min=0, min_open=True), NewFile)
 
 
@@ -29,6 +30,15 @@ _TEST_SET = (str, _SCHEMES, click.FloatRange(min=0, min_open=True), NewFile)
 @click.option("--max-positives", type=click.IntRange(min=1), help="At most so many positives of a split (optional).")
 @click.option("--test-sequences", type=ExistingFile, help="Published test set (DeepBind format), for published.")
 @background_options
+@click.option(
+    "--homology",
+    type=click.Choice(_HOMOLOGY_ACTIONS),
+    help="What to do with rows that resemble a training positive (MMseqs2, both strands): list them, and keep or drop "
+    "them. Optional; with the next three.",
+)
+@click.option("--min-identity", type=click.FloatRange(0, 1), help="Fraction of equal bases from which it does.")
+@click.option("--min-coverage", type=click.FloatRange(0, 1), help="Fraction of the row that is aligned, at least.")
+@click.option("--homology-table", type=NewFile, help="The list (TSV).")
 @seed_option
 @click.option("--filter-table", type=NewFile, required=True, help="Counts per test set and reason (TSV).")
 @revision_option
@@ -38,6 +48,10 @@ def battery(
     test_sets: tuple[tuple[str, str, float, Path], ...],
     max_positives: int | None,
     test_sequences: Path | None,
+    homology: str | None,
+    min_identity: float | None,
+    min_coverage: float | None,
+    homology_table: Path | None,
     seed: int,
     filter_table: Path,
     revision: int,
@@ -48,8 +62,11 @@ def battery(
     from bindgram.data.battery import make_test_set, read_published_negatives
     from bindgram.data.examples import read_examples, write_examples
     from bindgram.data.filters import write_filter_table
+    from bindgram.data.homology import HomologySearch, treat_homologs, write_homologs
     from bindgram.provenance import make_provenance
 
+    if any((value is None) != (homology is None) for value in (min_identity, min_coverage, homology_table)):
+        raise InputError("--homology, --min-identity, --min-coverage and --homology-table are given together or not")
     names = [name for name, _, _, _ in test_sets]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
@@ -58,16 +75,24 @@ def battery(
     request = BackgroundRequest(**background)
     schemes = [scheme for _, scheme, _, _ in test_sets]
     published = read_published_negatives(experiment, test_sequences, schemes)
-    rows = []
+    how = {"action": homology, "min_identity": min_identity, "min_coverage": min_coverage} if homology else {}
+    made, counts = {}, {}
     with request.open(table, schemes) as opened:
-        for name, scheme, ratio, output in test_sets:
+        for name, scheme, ratio, _ in test_sets:
             settings = {"experiment": experiment, "test_set": name, "scheme": scheme, "ratio": ratio}
             settings |= {"max_positives": max_positives, "held_out": table.held_out, **request.describe(scheme)}
+            settings["homology"] = how
             inputs = {"positives": table.provenance, **request.inputs([scheme])}
             provenance = make_provenance("battery", revision, settings, inputs, seed)
-            made, counts = make_test_set(
+            made[name], counts[name] = make_test_set(
                 experiment, name, scheme, ratio, table, max_positives, seed, opened, published, provenance
             )
-            write_examples(output, made)
-            rows += [(name, reason, n) for reason, n in counts]
+    if homology:
+        search = HomologySearch(min_identity, min_coverage)
+        made, n_homologous, found = treat_homologs(made, table.of_split("train"), homology, search)
+        counts = {name: counts[name] + n_homologous.get(name, []) for name in counts}
+        write_homologs(homology_table, found)
+    for name, _, _, output in test_sets:
+        write_examples(output, made[name])
+    rows = [(name, reason, n) for name in names for reason, n in counts[name]]
     write_filter_table(filter_table, rows, ("test_set", "reason", "n"))

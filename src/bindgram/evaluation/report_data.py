@@ -41,6 +41,8 @@ REASON_NAMES = {
     "no_new_shuffle": "no new sequence by shuffling",
     "ambiguous_parent": "parent with ambiguous bases",
     "sequence_of_another_example": "sequence of another example",
+    "n_homologous_test": "resemble training positives: test",
+    "n_homologous_valid": "resemble training positives: validation twin",
     "n_positives_test": "positives: test",
     "n_positives_valid": "positives: validation twin",
     "n_negatives_train": "negatives: train",

@@ -14,6 +14,7 @@ from bindgram.settings.base import Id, Settings, parse, read_yaml
 from bindgram.settings.filters import FilterItem, check_filters, parse_filter
 
 Scheme = Literal["mononucleotide_shuffle", "dinucleotide_shuffle", "trinucleotide_shuffle", "genomic_matched"]
+HomologyAction = Literal["report", "remove", "none"]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(gt=0)]
@@ -140,6 +141,14 @@ class StoreSettings(Settings):
         return self
 
 
+class HomologySettings(Settings):
+    """What becomes of test rows that resemble a training positive; both thresholds are fractions."""
+
+    action: HomologyAction
+    min_identity: Annotated[float, Field(ge=0, le=1)]
+    min_coverage: Annotated[float, Field(ge=0, le=1)]
+
+
 class KmerBaselineSettings(Settings):
     """Logistic regression on k-mer counts; `k` = 0 means GC content alone."""
 
@@ -193,6 +202,7 @@ class Config(Settings):
     battery: BatterySettings
     qc: QcSettings
     store: StoreSettings
+    homology: HomologySettings
     evaluation: EvaluationSettings
     headline: "Headline"
     costs: CostSettings

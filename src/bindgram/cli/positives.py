@@ -8,7 +8,7 @@ import click
 from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
 from bindgram.errors import InputError
 from bindgram.provenance import make_provenance, read_record, sha256_file
-from bindgram.settings.filters import FilterSetting, parse_filter_text
+from bindgram.settings.filters import FilterName, FilterSetting, parse_filter_text
 from bindgram.settings.sheets import PeakFormat
 from bindgram.settings.splits import HELD_SPLITS
 
@@ -23,7 +23,7 @@ class FilterOption(click.ParamType):
         try:
             return value if isinstance(value, FilterSetting) else parse_filter_text(str(value))
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(f"{error} (got {value!r})", param, ctx)
 
 
 @click.command()
@@ -42,7 +42,11 @@ class FilterOption(click.ParamType):
 @click.option("--width", type=click.IntRange(min=1), required=True, help="Window in bp; deepbind keeps its own.")
 @click.option("--strongest", type=click.IntRange(min=1), help="Keep only the N strongest positives; optional.")
 @click.option(
-    "--filter", "filters", type=FilterOption(), multiple=True, help="As in positives.filters; repeat, in this order."
+    "--filter",
+    "filters",
+    type=FilterOption(),
+    multiple=True,
+    help=f"One of {', '.join(get_args(FilterName))}, with the value that it takes; repeat, applied in this order.",
 )
 @click.option(
     "--minimum-train",

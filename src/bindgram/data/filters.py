@@ -57,12 +57,13 @@ def off_blacklist(frame: pd.DataFrame, value: None, context: FilterContext) -> p
 def few_ambiguous(frame: pd.DataFrame, largest: float, context: FilterContext) -> pd.DataFrame:
     """Rows of whose bases at most the fraction `largest` is anything but A, C, G, T."""
     texts = frame["sequence"].astype("str").str
-    return frame[(texts.count("[^ACGT]") <= largest * texts.len()).to_numpy(bool)]
+    # A quotient rounds as the number that was configured did; a product with the length would not.
+    return frame[(texts.count("[^ACGT]") / texts.len() <= largest).to_numpy(bool)]
 
 
 def few_repeats(frame: pd.DataFrame, largest: float, context: FilterContext) -> pd.DataFrame:
     """Rows of whose bases at most the fraction `largest` lies in repeats."""
-    return frame[(frame["n_repeat"] <= largest * (frame["end"] - frame["start"])).to_numpy(bool)]
+    return frame[(frame["n_repeat"] / (frame["end"] - frame["start"]) <= largest).to_numpy(bool)]
 
 
 def first_of_equals(frame: pd.DataFrame, value: None, context: FilterContext) -> pd.DataFrame:
@@ -225,6 +226,7 @@ def apply_filters(
         filters = check_filters(filters)
     except ValueError as error:
         raise InputError(f"filters: {error}") from None
+    assert frame.index.is_unique
     assert frame["chrom"].notna().all() or applicable(filters, placed=False) == filters
     unseen = frame[[column for column in _UNSEEN if column in frame]]
     kept, counts = frame.drop(columns=list(unseen)), []

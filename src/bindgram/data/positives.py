@@ -79,7 +79,7 @@ def genomic_positives(
     ------
     InputError : a filter lacks what it needs in this assembly.
     """
-    _check_applicable(plan.filters, genome, places.tiles)
+    _check_applicable(plan.filters, genome, places)
     windows = summit_windows(peaks, plan.width, genome.chrom_sizes)
     frame = _placed_examples(plan, windows, genome, split)
     if places.tiles is not None:
@@ -177,21 +177,26 @@ def _only_held(plan: PositivesPlan, frame: pd.DataFrame) -> tuple[pd.DataFrame, 
     return frame[~elsewhere], [("held_out", int(elsewhere.sum()))]
 
 
-def _check_applicable(filters: Sequence[FilterSetting], genome: Genome, tiles: Tiles | None) -> None:
+def _check_applicable(filters: Sequence[FilterSetting], genome: Genome, places: Places) -> None:
     """Refuse filters that would do nothing, or remove everything, because the assembly is not the one in mind."""
-    for name, value in filters:
-        if name == "soft_masked" and tiles is None:
-            raise InputError("filter soft_masked: give the tile table of the assembly, which knows repeats (--tiles)")
-        if name == "soft_masked" and tiles.repeats == NO_REPEATS:
-            raise InputError(
-                f"{genome.path}: filter soft_masked: the genome has no lower-case bases and no file of repeats; name "
-                "one in the sheet of assemblies (column repeats), or remove the filter"
-            )
-        if name == "chromosomes" and not set(value) & set(genome.chrom_sizes):
-            names = ", ".join(list(genome.chrom_sizes)[:30])
-            raise InputError(
-                f"{genome.path}: filter chromosomes: none of {', '.join(value)} is in the assembly; it has {names}"
-            )
+    wanted, known = dict(filters), set(genome.chrom_sizes)
+    has = f"it has {', '.join(list(genome.chrom_sizes)[:30])}"
+    listed = set() if places.blacklist is None else set(places.blacklist["chrom"])
+    if "blacklist" in wanted and listed and not listed & known:
+        raise InputError(
+            f"{genome.path}: filter blacklist: no region of the blacklist lies on a chromosome of the assembly, one is "
+            f"on {min(listed)}; {has}"
+        )
+    if "soft_masked" in wanted and places.tiles is None:
+        raise InputError("filter soft_masked: give the tile table of the assembly, which knows repeats (--tiles)")
+    if "soft_masked" in wanted and places.tiles.repeats == NO_REPEATS:
+        raise InputError(
+            f"{genome.path}: filter soft_masked: the genome has no lower-case bases and no file of repeats; name one "
+            "in the sheet of assemblies (column repeats), or remove the filter"
+        )
+    chroms = wanted.get("chromosomes", known)
+    if not known & set(chroms):
+        raise InputError(f"{genome.path}: filter chromosomes: the assembly has none of {', '.join(chroms)}; {has}")
 
 
 def draw_validation(sequences: pd.Series, rng: np.random.Generator) -> np.ndarray:

@@ -103,36 +103,36 @@ def check_filters(filters: Iterable[FilterSetting]) -> tuple[FilterSetting, ...]
 def _fraction(name: str, value: Any) -> float:
     number = _number(value)
     if number is None or not 0 <= number <= 1:
-        raise ValueError(f"filter {name}: the largest fraction to keep, a number from 0 to 1 (got {value!r})")
+        raise ValueError(f"filter {name}: the largest fraction to keep, a number from 0 to 1")
     return number
 
 
 def _strength(name: str, value: Any) -> float:
     number = _number(value)
     if number is None:
-        raise ValueError(f"filter {name}: the smallest strength to keep, a number (got {value!r})")
+        raise ValueError(f"filter {name}: the smallest strength to keep, a number")
     return number
 
 
 def _support(name: str, value: Any) -> int:
     number = _whole(value)
     if number is None or number < 1:
-        raise ValueError(f"filter {name}: the smallest support to keep, an integer of 1 or more (got {value!r})")
+        raise ValueError(f"filter {name}: the smallest support to keep, an integer of 1 or more")
     return number
 
 
 def _width_range(name: str, value: Any) -> tuple[int, int]:
     parts = [_whole(part) for part in _parts(value)]
     if len(parts) != 2 or None in parts or not 1 <= parts[0] <= parts[1]:
-        raise ValueError(f"filter {name}: [smallest, largest] width of the peak in bp, 1 or more (got {value!r})")
+        raise ValueError(f"filter {name}: [smallest, largest] width of the peak in bp, 1 or more")
     return parts[0], parts[1]
 
 
 def _chromosomes(name: str, value: Any) -> tuple[str, ...]:
     # Names such as 1 and 2 come as numbers from YAML.
     parts = [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in _parts(value)]
-    if not parts or not all(isinstance(part, str) and part.strip() == part != "" for part in parts):
-        raise ValueError(f"filter {name}: a list of names of chromosomes to keep, such as [chr1, chr2] (got {value!r})")
+    if not parts or not all(isinstance(part, str) and part.split() == [part] for part in parts):
+        raise ValueError(f"filter {name}: a list of names of chromosomes to keep, such as [chr1, chr2]")
     repeated = sorted({part for part in parts if parts.count(part) > 1})
     if repeated:
         raise ValueError(f"filter {name}: {', '.join(repeated)} given twice; keep one")
@@ -142,7 +142,7 @@ def _chromosomes(name: str, value: Any) -> tuple[str, ...]:
 def _overlap_mode(name: str, value: Any) -> str:
     if value not in OVERLAP_MODES:
         close = suggestion(value, OVERLAP_MODES) if isinstance(value, str) else ""
-        raise ValueError(f"filter {name}: one of {', '.join(OVERLAP_MODES)} (got {value!r}){close}")
+        raise ValueError(f"filter {name}: one of {', '.join(OVERLAP_MODES)}{close}")
     return value
 
 

@@ -115,6 +115,13 @@ def test_largest_fraction_of_ambiguous_bases_is_kept(largest, stay):
     assert kept(frame, [f"n_fraction={largest}"]) == stay
 
 
+@pytest.mark.parametrize("n", range(101))
+def test_exactly_the_largest_fraction_is_kept_however_it_rounds(n):
+    """0.29 times 100 is less than 29."""
+    frame = windows(("train", "N" * n + "A" * (100 - n))).assign(n_repeat=n, end=100)
+    assert kept(frame, [f"n_fraction={n / 100}", f"soft_masked={n / 100}"]) == [0]
+
+
 @pytest.mark.parametrize(("largest", "stay"), [("0", [0]), ("0.25", [0, 1]), ("0.5", [0, 1, 2]), ("0.99", [0, 1, 2])])
 def test_largest_fraction_of_repeats_is_kept(largest, stay):
     frame = windows(*[("train", "AAAC")] * 4).assign(n_repeat=[0, 1, 2, 4])

@@ -222,9 +222,16 @@ def test_soft_masked_needs_repeats_to_be_known(tmp_path, split):
             run(upper, split, peaks, tiles=tiles_of(tmp_path / "a.h5", upper), filters=("soft_masked=0.5",))
 
 
+def test_blacklist_of_another_assembly_is_refused(genome, split):
+    blacklist = pd.DataFrame({"chrom": ["22"], "start": [1], "end": [9]})
+    with pytest.raises(InputError, match=r"no region of the blacklist .* one is on 22; it has chr1, chr2"):
+        run(genome, split, peak_table(*ONE_IN_EACH_SPLIT), blacklist)
+    assert run(genome, split, peak_table(*ONE_IN_EACH_SPLIT), blacklist.iloc[:0])[1]["blacklist"] == 0
+
+
 def test_chromosomes_of_another_assembly_are_refused(genome, split):
     peaks = peak_table(*ONE_IN_EACH_SPLIT)
-    with pytest.raises(InputError, match="filter chromosomes: none of 1, 2 is in the assembly; it has chr1, chr2"):
+    with pytest.raises(InputError, match="filter chromosomes: the assembly has none of 1, 2; it has chr1, chr2"):
         run(genome, split, peaks, filters=("chromosomes=1,2",))
     assert run(genome, split, peaks, filters=("chromosomes=1,chr2",))[1]["other_chromosome"] == 3
 

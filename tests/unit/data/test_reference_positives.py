@@ -174,12 +174,12 @@ class Reference:
 
     def filter_n_fraction(self, windows: Path, value: str) -> tuple[set[int], str]:
         counted = bedtools("nuc", "-fi", self.case.fasta, "-bed", windows)[1:]
-        few = {int(row[3]) for row in counted if int(row[-3]) + int(row[-2]) <= float(value) * self.width}
+        few = {int(row[3]) for row in counted if (int(row[-3]) + int(row[-2])) / self.width <= float(value)}
         return few, "n_fraction"
 
     def filter_soft_masked(self, windows: Path, value: str) -> tuple[set[int], str]:
         covered = bedtools("coverage", "-a", windows, "-b", self.case.folder / "repeats.bed")
-        return {int(row[3]) for row in covered if int(row[5]) <= float(value) * self.width}, "soft_masked"
+        return {int(row[3]) for row in covered if int(row[5]) / self.width <= float(value)}, "soft_masked"
 
     def filter_chromosomes(self, windows: Path, value: str) -> tuple[set[int], str]:
         return {i for i in self.left if self.windows[i][0] in value.split(",")}, "other_chromosome"

@@ -40,7 +40,11 @@ def test_every_key_is_required(config):
         ("positives.width", 5, "positives.width: .*greater than or equal to 10"),
         ("positives.widht", 5, "positives.widht: unknown key"),
         ("positives.filters", ["split", "spilt"], r"positives.filters.1: no filter 'spilt' \(did you mean 'split'"),
-        ("positives.filters", [{"n_fraction": 2}], "positives.filters.0: filter n_fraction: .* from 0 to 1"),
+        (
+            "positives.filters",
+            [{"n_fraction": 2}],
+            "filters.0: filter n_fraction: .* from 0 to 1 .got .'n_fraction': 2",
+        ),
         ("positives.filters", [{"split": 1, "blacklist": 2}], "positives.filters.0: a filter is a name, or one name"),
         ("positives.filters", ["split", "split"], "positives.filters: split given twice; keep one"),
         ("negatives.ratio", 0.0, "negatives.ratio: .*greater than 0"),

@@ -16,7 +16,7 @@ from bindgram.cli import COMMANDS
 from bindgram.data.bins import Column
 from bindgram.data.corpus import CONTIG_COLUMNS
 from bindgram.data.examples import SCHEMA as EXAMPLES_SCHEMA
-from bindgram.data.filters import MERGED, REASONS
+from bindgram.data.filters import FILTERS, MERGED, REASONS
 from bindgram.data.homology import COLUMNS as HOMOLOG_COLUMNS
 from bindgram.data.store import ROW_COLUMNS
 from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
@@ -28,6 +28,7 @@ from bindgram.evaluation.report_data import REASON_NAMES
 from bindgram.models.bundle import BUNDLE_FILES
 from bindgram.provenance import make_provenance
 from bindgram.settings import Assembly, Config, Experiment, LanguageModelFile, ModelFile, SplitFile
+from bindgram.settings.filters import OVERLAP_MODES, parse_filter
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "src/bindgram"
@@ -136,6 +137,14 @@ def test_config_readme_has_every_key_with_its_choices_and_no_other(heading, expe
         key: [choice for choice in choices if f"`{choice}`" not in described[key]] for key, choices in expected.items()
     }
     assert {key: choices for key, choices in missing.items() if choices} == {}
+
+
+def test_every_filter_is_described_as_it_is_written():
+    written = [name for names, _ in rows(section(CONFIG_README, "Filters of positives")) for name in names]
+    settings = [parse_filter(yaml.safe_load(name)) for name in written]
+    assert {setting.name for setting in settings} == set(FILTERS)
+    assert [setting.value for setting in settings if setting.name == "overlap"] == list(OVERLAP_MODES)
+    assert len(settings) == len(FILTERS) + 1
 
 
 def test_walking_the_settings_finds_nested_keys_and_choices():

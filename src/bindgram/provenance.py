@@ -87,6 +87,12 @@ def read_record(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a record of bindgram fetch (JSON with the key provenance)") from None
 
 
+def read_count(path: Path, name: str) -> int | None:
+    """A count in a record that `read_record` accepts; None where it has none of this name."""
+    read_record(path)
+    return json.loads(Path(path).read_text(encoding="utf-8")).get(name)
+
+
 def make_provenance(
     command: str,
     revision: int,

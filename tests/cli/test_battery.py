@@ -47,7 +47,7 @@ def test_battery_takes_at_most_so_many_positives(case):
 def test_published_experiment_has_its_own_set_and_skips_the_genomic_one(case):
     case.become_published()
     sets = (("T1", "dinucleotide_shuffle", "1"), ("T2", "genomic_matched", "10"), ("published", "published", "1"))
-    assert case.battery(*sets, more=["--test-sequences", "test.seq"]).exit_code == 0
+    assert case.battery(*sets, more=["--test-sequences", "test.seq", "--sequence-format", "deepbind"]).exit_code == 0
     assert read_examples("T1.parquet").status == "ok"
     assert read_examples("T2.parquet").status == "skipped"
     own = read_examples("published.parquet").frame

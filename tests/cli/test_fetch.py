@@ -11,6 +11,7 @@ from bindgram.cli import cli
 from bindgram.cli.fetch import KINDS
 from bindgram.errors import InputError
 from bindgram.genome.fetch import FILE_KINDS
+from bindgram.settings.sheets import POOLED_FORMATS
 
 FASTA = b">chr1\nACGTACGT\n>chr2\nGGCC\n"
 
@@ -82,4 +83,4 @@ def test_local_peaks_are_brought_without_importing_what_takes_long(tmp_path):
 
 
 def test_kinds_offered_are_those_that_can_be_written():
-    assert sorted(KINDS) == sorted([*FILE_KINDS, "bigWig"])  # which is kept as it is
+    assert sorted(KINDS) == sorted([*FILE_KINDS, *POOLED_FORMATS, "bigWig"])  # which is kept as it is

@@ -15,13 +15,14 @@ from click.testing import CliRunner
 from bindgram.cli import cli
 from bindgram.data.examples import read_examples
 from bindgram.data.filters import FILTERS
-from bindgram.data.peaks import PEAK_READERS
+from bindgram.data.peaks import LAYOUTS, PEAK_READERS
+from bindgram.data.published import SEQUENCE_READERS
 from bindgram.data.tiles import Repeats, Tiles, write_tiles
 from bindgram.errors import InputError, LeakageError
 from bindgram.genome.fasta import Genome
 from bindgram.provenance import make_provenance, sha256_file
 from bindgram.settings.filters import FilterName
-from bindgram.settings.sheets import PeakFormat
+from bindgram.settings.sheets import POOLED_FORMATS, SEQUENCE_FORMATS, PeakFormat, StoredFormat
 
 FILTER_OPTIONS = [part for name in ("split", "blacklist", "n_fraction=0", "duplicate") for part in ("--filter", name)]
 
@@ -254,7 +255,10 @@ def test_bad_peak_prints_one_message_and_leaves_nothing(folder):
 
 
 def test_choices_of_the_settings_are_the_registries():
-    assert set(get_args(PeakFormat)) == {*PEAK_READERS, "deepbind"}
+    assert set(get_args(PeakFormat)) | {"extracted"} == {*PEAK_READERS, *SEQUENCE_READERS}
+    assert set(get_args(StoredFormat)) <= {*PEAK_READERS, *SEQUENCE_READERS}
+    assert set(SEQUENCE_FORMATS) == set(SEQUENCE_READERS)
+    assert set(POOLED_FORMATS) == {name for name, layout in LAYOUTS.items() if layout.pooled}
     assert list(get_args(FilterName)) == list(FILTERS)
 
 

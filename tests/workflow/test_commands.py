@@ -27,12 +27,14 @@ def planned_commands(project, *arguments):
 
 @pytest.fixture
 def every_kind_of_job(fresh_project):
-    """The tiny project with adapted models, a published sequence set, blacklist, repeats and both schemes."""
+    """The tiny project with adapted models, sources of every kind, blacklist, repeats and both schemes."""
     root = fresh_project.root
     (root / "data/signal.bw").write_bytes(b"")
     for name in ("published", "published_test"):
         with gzip.open(root / f"data/{name}.seq.gz", "wt") as handle:
             handle.write("FoldID\tEventID\tseq\tBound\n")
+    for name in ("train.csv", "dev.csv", "test.csv", "clusters.bed", "old.chain"):
+        (root / "data" / name).touch()
     for name in ("blacklist", "repeats"):
         (root / f"data/{name}.bed").write_text("chrA\t0\t100\n")
     (root / "config/assemblies.tsv").write_text(
@@ -40,10 +42,14 @@ def every_kind_of_job(fresh_project):
         "toy\tdata/genome.fa\tdata/chrom.sizes\tdata/blacklist.bed\tdata/repeats.bed\n"
     )
     (root / "config/experiments.tsv").write_text(
-        "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\ttest_sequences\tsignal\n"
-        "planted\tPLANTED\tK562's (old) batch\ttoy\tnarrowPeak\tdata/planted.narrowPeak\t\tdata/signal.bw\n"
-        "control\tPLANTED\tcells\ttoy\tnarrowPeak\tdata/control.narrowPeak\t\tdata/signal.bw\n"
-        "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\tdata/published_test.seq.gz\t\n"
+        "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\tvalid_sequences\ttest_sequences\tpeak_name\t"
+        "lift_from\tchain\tsignal\n"
+        "planted\tPLANTED\tK562's (old) batch\ttoy\tnarrowPeak\tdata/planted.narrowPeak\t\t\t\t\t\tdata/signal.bw\n"
+        "control\tPLANTED\tcells\ttoy\tnarrowPeak\tdata/control.narrowPeak\t\t\t\t\t\tdata/signal.bw\n"
+        "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\t\tdata/published_test.seq.gz\t\t\t\t\n"
+        "gue\tPLANTED\tcells\ttoy\tgue\tdata/train.csv\tdata/dev.csv\tdata/test.csv\t\t\t\t\n"
+        "pooled\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\t\t\t\t\n"
+        "lifted\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\tit's one\ttoy 1\tdata/old.chain\t\n"
     )
     lm = yaml.safe_load((root / "config/lms/tiny.yaml").read_text())
     (root / "config/lms/tiny.yaml").write_text(yaml.safe_dump(lm | {"adapt": lm["pretrain"]}))
@@ -86,10 +92,10 @@ def test_a_store_has_the_experiments_with_coordinates_and_the_bins_of_the_config
     commands = planned_commands(every_kind_of_job, "store_all")
     store = next(words for words in commands if words[0] == "store")
     given = dict(zip(store[1::2], store[2::2], strict=True))
-    assert given["--experiments"] == "planted,control"  # published has no coordinates
+    assert given["--experiments"] == "planted,control,pooled,lifted"  # published sets have no coordinates
     assert given["--peaks-template"] == "resources/peaks/{experiment}.{format}.gz"
     assert given["--output"] == "results/store/toy.blocks.b200w1000.h5"
-    assert {words[0] for words in commands} == {"fetch", "index", "store"}
+    assert {words[0] for words in commands} == {"fetch", "extract", "index", "store"}
 
 
 def test_filters_reach_the_command_in_order_and_repeats_come_by_tiles(every_kind_of_job):
@@ -111,12 +117,35 @@ def test_published_set_needs_no_genome_and_tests_on_its_own_sequences(every_kind
     jobs = every_kind_of_job.planned_jobs()
     assert ("make_published_test_set", "published", "blocks") in jobs
     assert ("make_published_test_set", "planted", "blocks") not in jobs
-    assert ("fetch_test_sequences", "published") in jobs
+    assert ("fetch_held_out_sequences", "published", "deepbind", "test") in jobs
+    assert {job for job in jobs if job[0] == "fetch_held_out_sequences" and job[1] == "gue"} == {
+        ("fetch_held_out_sequences", "gue", "gue", part) for part in ("valid", "test")
+    }
     for words in planned_commands(every_kind_of_job):
         if words[0] in ("positives", "negatives", "battery"):
             experiment = words[words.index("--experiment") + 1]
             if experiment == "published":
                 assert "--genome" not in words
+
+
+def test_source_of_many_experiments_is_fetched_once_and_each_takes_its_peaks(every_kind_of_job):
+    commands = planned_commands(every_kind_of_job)
+    fetched = [words for words in commands if words[0] == "fetch" and "resources/sources/" in " ".join(words)]
+    assert sorted(words[words.index("--kind") + 1] for words in fetched) == ["chain", "encode_clusters"]
+    extracted = {}
+    for words in commands:
+        if words[0] == "extract":
+            given = dict(zip(words[1::2], words[2::2], strict=True))
+            extracted[given["--experiment"]] = given
+    assert extracted["pooled"]["--source"] == extracted["lifted"]["--source"]
+    assert "--chain" not in extracted["pooled"]
+    assert extracted["lifted"]["--peak-name"] == "it's one"
+    assert extracted["lifted"]["--lift-from"] == "toy 1"
+    assert extracted["lifted"]["--chain"].endswith(".chain")
+    for words in commands:
+        if words[0] in ("positives", "negatives", "battery") and "lifted" in words and "--peaks" in words:
+            assert words[words.index("--peaks") + 1] == "resources/peaks/lifted.extracted.gz"
+            assert words[words.index("--format") + 1] == "extracted"
 
 
 def test_models_start_from_the_adapted_language_model_they_ask_for(every_kind_of_job):

@@ -41,8 +41,8 @@ rule make_battery:
 
 rule make_published_test_set:
     input:
+        unpack(held_out_inputs),
         positives="results/examples/{split}/{experiment}/positives.parquet",
-        test_sequences=test_sequences_input,
     output:
         test_set="results/battery/{split}/{experiment}/published.parquet",
         homology=["results/battery/{split}/{experiment}/published.homology.tsv"] if HOMOLOGS else [],
@@ -60,10 +60,14 @@ rule make_published_test_set:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         homology=homology_options,
-        settings=battery_settings,
+        sequences=lambda wildcards, input: " ".join(
+            option(f"--{name.replace('_', '-')}", input.get(name)) for name in HELD_OUT
+        ),
+        settings=lambda wildcards: dict(format=row(wildcards).format, **battery_settings(wildcards)),
     shell:
         "bindgram battery --experiment {wildcards.experiment} --positives {input.positives}"
-        " --test-set published published 1.0 {output.test_set} --test-sequences {input.test_sequences}"
+        " --test-set published published 1.0 {output.test_set} {params.sequences}"
+        " --sequence-format {params.settings[format]}"
         " {params.settings[max_positives]} --exclusion-bp {params.settings[exclusion_bp]}"
         " --gc-bins {params.settings[gc_bins]} --repeat-bins {params.settings[repeat_bins]}"
         " --seed {params.settings[seed]} {params.homology} --filter-table {output.filter_table}"

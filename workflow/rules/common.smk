@@ -7,12 +7,14 @@ without their names, so that two numbers that swap places, or one that becomes e
 """
 
 import gc
+import hashlib
 import json
 import shlex
 import signal
 import time
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
@@ -20,7 +22,7 @@ from snakemake.settings.types import DeploymentMethod
 from bindgram.settings import load_project
 from bindgram.settings.base import InputError, read_yaml
 from bindgram.settings.costs import estimate
-from bindgram.settings.sheets import is_url
+from bindgram.settings.sheets import POOLED_FORMATS, SEQUENCE_FORMATS, StoredFormat, is_url
 from bindgram.settings.splits import split_of_experiment
 
 # The signal with which a training job saves its state reaches the Snakemake above it too, which must outlive it.
@@ -136,7 +138,7 @@ def background_options(wildcards, input):
         return ""
     return (
         f"{genome_options(wildcards, input)} --tiles {input.tiles} --peaks {input.peaks}"
-        f" --peaks-record {input.peaks_record} --format {row(wildcards).format}"
+        f" --peaks-record {input.peaks_record} --format {row(wildcards).stored_format}"
     )
 
 
@@ -178,8 +180,52 @@ def local(source):
     return [] if source is None or is_url(source) else [source]
 
 
+STORED_AS_PUBLISHED = "|".join(format for format in get_args(StoredFormat) if format != "extracted")
+SOURCE_KINDS = ("peaks", "bigBed", *POOLED_FORMATS, "chain")  # of files that peaks are taken out of, or lifted with
+HELD_OUT = ("valid_sequences", "test_sequences")  # columns of a published set that brings more than one file
+
+
+def source_file(source, checksum, kind):
+    """Where a source that several experiments may share is kept: fetched once, whatever rows name it."""
+    key = hashlib.sha256(f"{source} {checksum}".encode()).hexdigest()[:16]
+    return f"resources/sources/{key}.{kind}"
+
+
+def source_of(row):
+    """Where the source of an experiment's peaks is kept until they are taken out of it."""
+    kind = row.format if row.format in SOURCE_KINDS else "peaks"
+    return source_file(row.peaks, row.peaks_checksum, kind)
+
+
+# Every source that peaks are taken out of, and every chain: file to address and checksum.
+SHARED_SOURCES = {
+    file: (source, checksum)
+    for row in PROJECT.experiments.values()
+    if row.stored_format == "extracted"
+    for file, source, checksum in (
+        (source_of(row), row.peaks, row.peaks_checksum),
+        *([(source_file(row.chain, row.chain_checksum, "chain"), row.chain, row.chain_checksum)] if row.chain else []),
+    )
+}
+
+
+def shared_source(wildcards):
+    """Address and checksum of a shared source, as the sheet has them."""
+    return SHARED_SOURCES[f"resources/sources/{wildcards.key}.{wildcards.kind}"]
+
+
+def extract_inputs(wildcards):
+    """What the peaks of an experiment are taken out of, and the chain to lift them with, each with its record."""
+    experiment = row(wildcards)
+    files = dict(source=source_of(experiment))
+    if experiment.chain:
+        files["chain"] = source_file(experiment.chain, experiment.chain_checksum, "chain")
+    return files | {f"{name}_record": f"{file}.json" for name, file in files.items()}
+
+
 def peaks_input(wildcards):
-    return f"resources/peaks/{wildcards.experiment}.{row(wildcards).format}.gz"
+    """Peaks of an experiment on its assembly, or published sequences, as every step reads them."""
+    return f"resources/peaks/{wildcards.experiment}.{row(wildcards).stored_format}.gz"
 
 
 def record_of(packed):
@@ -187,9 +233,20 @@ def record_of(packed):
     return f"{packed.removesuffix('.gz')}.json"
 
 
-def test_sequences_input(wildcards):
-    """Published test sequences of an experiment, where it has them."""
-    return [] if row(wildcards).has_coordinates else [f"resources/peaks/{wildcards.experiment}.test.deepbind.gz"]
+def held_out_inputs(wildcards):
+    """Published sequences of an experiment beside those to train on, by column of the sheet."""
+    experiment = row(wildcards)
+    return {
+        column: f"resources/peaks/{wildcards.experiment}.{column.removesuffix('_sequences')}.{experiment.format}.gz"
+        for column in HELD_OUT
+        if getattr(experiment, column)
+    }
+
+
+def held_out_source(wildcards):
+    """Address and checksum of published validation or test sequences."""
+    column = f"{wildcards.part}_sequences"
+    return getattr(row(wildcards), column), getattr(row(wildcards), f"{column}_checksum")
 
 
 def genome_files(wildcards):
@@ -232,8 +289,8 @@ def positives_inputs(wildcards):
         if CONFIG.positives.needs_tiles:
             files["tiles"] = tiles_file(assembly_of(wildcards))
     else:
-        files["test_sequences"] = test_sequences_input(wildcards)[0]
-        files["test_sequences_record"] = record_of(files["test_sequences"])
+        held_out = held_out_inputs(wildcards)
+        files |= held_out | {f"{name}_record": record_of(file) for name, file in held_out.items()}
     return files | dict(peaks_record=record_of(files["peaks"]))
 
 
@@ -283,7 +340,7 @@ def held_out_option(wildcards):
 # Assembly to its experiments with coordinates, each with all of its row that stands in a store.
 STORE_EXPERIMENTS = {
     assembly: {
-        name: [row.tf, row.biosample, row.family, row.format, split_of_experiment(row, PROJECT.split.hold_out)]
+        name: [row.tf, row.biosample, row.family, row.stored_format, split_of_experiment(row, PROJECT.split.hold_out)]
         for name, row in PROJECT.selected.items()
         if row.assembly == assembly and row.has_coordinates
     }
@@ -304,7 +361,8 @@ def store_inputs(wildcards):
     for name in ("repeats", "repeats_record"):
         files.pop(name, None)
     stems = [
-        f"resources/peaks/{name}.{PROJECT.selected[name].format}" for name in STORE_EXPERIMENTS[wildcards.assembly]
+        f"resources/peaks/{name}.{PROJECT.selected[name].stored_format}"
+        for name in STORE_EXPERIMENTS[wildcards.assembly]
     ]
     return files | dict(peaks=[f"{stem}.gz" for stem in stems], peaks_records=[f"{stem}.json" for stem in stems])
 
@@ -594,9 +652,14 @@ LOG_TEMPLATES = [
     *(f"results/logs/pretrain_language_model/{lm}/{{assembly}}.{{split}}.log" for lm in PROJECT.language_models),
     *(
         f"results/logs/fetch_peaks/{{experiment}}.{format}.log"
-        for format in sorted({row.format for row in PROJECT.selected.values()})
+        for format in sorted({row.stored_format for row in PROJECT.selected.values()} - {"extracted"})
     ),
-    "results/logs/fetch_test_sequences/{experiment}.log",
+    "results/logs/extract_peaks/{experiment}.log",
+    *(
+        f"results/logs/fetch_held_out_sequences/{{experiment}}.{part}.{format}.log"
+        for part in ("valid", "test")
+        for format in SEQUENCE_FORMATS
+    ),
     "results/logs/make_positives/{split}/{experiment}.log",
     *(
         f"results/logs/adapt_language_model/{lm}/{{assembly}}.{{split}}.{group}.log"

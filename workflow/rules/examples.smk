@@ -49,10 +49,10 @@ rule make_positives:
         genome=genome_options,
         records=lambda wildcards, input: " ".join(
             option(f"--{name.replace('_', '-')}", input.get(name))
-            for name in ("genome_record", "tiles", "test_sequences", "test_sequences_record")
+            for name in ("genome_record", "tiles", *HELD_OUT, *(f"{column}_record" for column in HELD_OUT))
         ),
         settings=lambda wildcards: dict(
-            format=row(wildcards).format,
+            format=row(wildcards).stored_format,
             width=CONFIG.positives.width,
             strongest=option("--strongest", CONFIG.positives.strongest),
             filters=options("--filter", CONFIG.positives.filter_options),

@@ -11,7 +11,9 @@ localrules:
     fetch_blacklist,
     fetch_repeats,
     fetch_peaks,
-    fetch_test_sequences,
+    fetch_source,
+    extract_peaks,
+    fetch_held_out_sequences,
     fetch_signal,
 
 
@@ -31,12 +33,8 @@ rule fetch_all:
             for assembly in sorted({row.assembly for row in PROJECT.selected.values()})
             if PROJECT.assemblies[assembly].repeats
         ],
-        peaks=[f"resources/peaks/{row.experiment}.{row.format}.gz" for row in PROJECT.selected.values()],
-        test_sequences=[
-            f"resources/peaks/{row.experiment}.test.deepbind.gz"
-            for row in PROJECT.selected.values()
-            if not row.has_coordinates
-        ],
+        peaks=[f"resources/peaks/{row.experiment}.{row.stored_format}.gz" for row in PROJECT.selected.values()],
+        held_out=[file for row in PROJECT.selected.values() for file in held_out_inputs(row).values()],
         signals=[
             f"resources/signal/{row.experiment}.bigWig"
             for row in PROJECT.selected.values()
@@ -159,14 +157,76 @@ rule fetch_peaks:
         " --output {output.peaks} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
 
 
-rule fetch_test_sequences:
+rule fetch_source:
     output:
-        sequences="resources/peaks/{experiment}.test.deepbind.gz",
-        record="resources/peaks/{experiment}.test.deepbind.json",
+        source="resources/sources/{key}.{kind}",
+        record="resources/sources/{key}.{kind}.json",
     log:
-        "results/logs/fetch_test_sequences/{experiment}.log",
+        "results/logs/fetch_source/{key}.{kind}.log",
     benchmark:
-        "results/benchmarks/fetch_test_sequences/{experiment}.tsv"
+        "results/benchmarks/fetch_source/{key}.{kind}.tsv"
+    retries: 0
+    conda:
+        "../../envs/bio.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        downloads=1,
+    params:
+        settings=lambda wildcards: dict(
+            source=shared_source(wildcards)[0],
+            state=local_state(shared_source(wildcards)[0]),
+            checksum=option("--checksum", shared_source(wildcards)[1]),
+            revision=REVISIONS["fetch"],
+        ),
+    shell:
+        "bindgram fetch --kind {wildcards.kind} --source {params.settings[source]:q} {params.settings[checksum]}"
+        " --output {output.source} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule extract_peaks:
+    input:
+        unpack(extract_inputs),
+    output:
+        peaks="resources/peaks/{experiment}.extracted.gz",
+        record="resources/peaks/{experiment}.extracted.json",
+    log:
+        "results/logs/extract_peaks/{experiment}.log",
+    benchmark:
+        "results/benchmarks/extract_peaks/{experiment}.tsv"
+    conda:
+        "../../envs/bio.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        chain=lambda wildcards, input: " ".join(
+            option(f"--{name.replace('_', '-')}", input.get(name)) for name in ("chain", "chain_record")
+        ),
+        settings=lambda wildcards: dict(
+            format=row(wildcards).format,
+            tf=row(wildcards).tf,
+            biosample=row(wildcards).biosample,
+            peak_name=option("--peak-name", row(wildcards).peak_name),
+            lift_from=option("--lift-from", row(wildcards).lift_from),
+            revision=REVISIONS["extract"],
+        ),
+    shell:
+        "bindgram extract --experiment {wildcards.experiment} --source {input.source}"
+        " --source-record {input.source_record} --format {params.settings[format]} --tf {params.settings[tf]}"
+        " --biosample {params.settings[biosample]:q} {params.settings[peak_name]} {params.chain}"
+        " {params.settings[lift_from]} --output {output.peaks} --record {output.record}"
+        " --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule fetch_held_out_sequences:
+    output:
+        sequences="resources/peaks/{experiment}.{part}.{format}.gz",
+        record="resources/peaks/{experiment}.{part}.{format}.json",
+    log:
+        "results/logs/fetch_held_out_sequences/{experiment}.{part}.{format}.log",
+    benchmark:
+        "results/benchmarks/fetch_held_out_sequences/{experiment}.{part}.{format}.tsv"
     retries: 0
     conda:
         "../../envs/bio.yaml"
@@ -176,9 +236,9 @@ rule fetch_test_sequences:
         downloads=1,
     params:
         settings=lambda wildcards: dict(
-            source=row(wildcards).test_sequences,
-            state=local_state(row(wildcards).test_sequences),
-            checksum=option("--checksum", row(wildcards).test_sequences_checksum),
+            source=held_out_source(wildcards)[0],
+            state=local_state(held_out_source(wildcards)[0]),
+            checksum=option("--checksum", held_out_source(wildcards)[1]),
             revision=REVISIONS["fetch"],
         ),
     shell:

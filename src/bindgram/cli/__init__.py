@@ -15,6 +15,7 @@ from bindgram.cli.battery import battery
 from bindgram.cli.check import check
 from bindgram.cli.collect import collect
 from bindgram.cli.evaluate import evaluate
+from bindgram.cli.extract import extract
 from bindgram.cli.fetch import fetch
 from bindgram.cli.finetune import finetune
 from bindgram.cli.index import index
@@ -45,6 +46,7 @@ COMMANDS: tuple[click.Command, ...] = (
     check,
     collect,
     evaluate,
+    extract,
     fetch,
     finetune,
     index,

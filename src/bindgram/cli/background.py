@@ -6,7 +6,7 @@ from typing import Any, get_args
 import click
 
 from bindgram.cli.options import Decorator, ExistingFile
-from bindgram.settings.sheets import PeakFormat
+from bindgram.settings.sheets import StoredFormat
 
 _OPTIONS: tuple[Decorator, ...] = (
     click.option("--genome", type=ExistingFile, help="Indexed FASTA; needed by schemes that draw from the genome."),
@@ -14,8 +14,8 @@ _OPTIONS: tuple[Decorator, ...] = (
     click.option("--split", type=ExistingFile, help="Split file; needed with --genome."),
     click.option("--tiles", type=ExistingFile, help="Tile table of the assembly; needed with --genome."),
     click.option("--peaks", type=ExistingFile, help="All peaks of the experiment: no negative near them."),
-    click.option("--peaks-record", type=ExistingFile, help="Their record from bindgram fetch (JSON)."),
-    click.option("--format", type=click.Choice(get_args(PeakFormat)), help="Format of --peaks."),
+    click.option("--peaks-record", type=ExistingFile, help="Their record from bindgram fetch or extract (JSON)."),
+    click.option("--format", type=click.Choice(get_args(StoredFormat)), help="Format of --peaks."),
     click.option("--blacklist", type=ExistingFile, help="BED of regions where no negative is drawn (optional)."),
     click.option("--exclusion-bp", type=click.IntRange(min=0), required=True, help="Distance to every peak, bp."),
     click.option("--gc-bins", type=click.IntRange(min=1), required=True, help="Bins of GC fraction to match in."),

@@ -9,6 +9,7 @@ from bindgram.cli.background import background_options
 from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
 from bindgram.errors import InputError
 from bindgram.settings.config import HomologyAction, Scheme
+from bindgram.settings.sheets import SEQUENCE_FORMATS
 
 _SCHEMES = click.Choice([*get_args(Scheme), "published"])
 _HOMOLOGY_ACTIONS = [action for action in get_args(HomologyAction) if action != "none"]
@@ -28,7 +29,9 @@ _TEST_SET = (str, _SCHEMES, click.FloatRange(min=0, min_open=True), NewFile)
     help="A test set to write (Parquet); SCHEME published takes the negatives of --test-sequences. Repeatable.",
 )
 @click.option("--max-positives", type=click.IntRange(min=1), help="At most so many positives of a split (optional).")
-@click.option("--test-sequences", type=ExistingFile, help="Published test set (DeepBind format), for published.")
+@click.option("--test-sequences", type=ExistingFile, help="Published test set, for published.")
+@click.option("--valid-sequences", type=ExistingFile, help="Its validation set, where it has one (optional).")
+@click.option("--sequence-format", type=click.Choice(SEQUENCE_FORMATS), help="Format of both; given with them.")
 @background_options
 @click.option(
     "--homology",
@@ -48,6 +51,8 @@ def battery(
     test_sets: tuple[tuple[str, str, float, Path], ...],
     max_positives: int | None,
     test_sequences: Path | None,
+    valid_sequences: Path | None,
+    sequence_format: str | None,
     homology: str | None,
     min_identity: float | None,
     min_coverage: float | None,
@@ -74,7 +79,7 @@ def battery(
     table = read_examples(positives)
     request = BackgroundRequest(**background)
     schemes = [scheme for _, scheme, _, _ in test_sets]
-    published = read_published_negatives(experiment, test_sequences, schemes)
+    published = read_published_negatives(experiment, sequence_format, test_sequences, valid_sequences, schemes)
     how = {"action": homology, "min_identity": min_identity, "min_coverage": min_coverage} if homology else {}
     made, counts = {}, {}
     with request.open(table, schemes) as opened:

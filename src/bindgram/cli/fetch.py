@@ -1,19 +1,23 @@
 """``bindgram fetch``: bring one file from a URL or a local path, verified."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bindgram.cli.options import NewFile, revision_option
 from bindgram.errors import InputError
 from bindgram.provenance import make_provenance, write_json
+from bindgram.settings.sheets import POOLED_FORMATS
 
 KINDS = {
     "fasta": "written unpacked, 60 bases per line",
     "bed": "written unpacked, every line checked",
     "peaks": "kept as published in gzip; plain text is packed",
     "bigWig": "kept as published; a local one is linked to, not copied",
-}
+    "chain": "as peaks, every chain checked",
+    "bigBed": "kept as published",
+} | dict.fromkeys(POOLED_FORMATS, "sorted by TF into a pool")
 
 
 @click.command()
@@ -43,9 +47,18 @@ def fetch(
     from bindgram.genome.fetch import fetch_file
 
     try:
-        found = fetch_file(source, output, kind, checksum, chrom_sizes, Patience())
+        found = fetch_file(source, output, kind, checksum, chrom_sizes, Patience(), _writers(kind))
     except InputError as error:
         raise type(error)(f"{output.name}: {error}") from None  # the name tells the row of the sheet
     settings = {"source": found["source"], "kind": kind, "checksum": checksum}
     provenance = make_provenance("fetch", revision, settings) | {"digest": found["sha256"]}
     write_json(record, found | {"provenance": provenance})
+
+
+def _writers(kind: str) -> dict[str, Any] | None:
+    """What writes a pool, which needs to know peaks; None for the kinds that `fetch_file` knows itself."""
+    if kind not in POOLED_FORMATS:
+        return None
+    from bindgram.data.pooled import write_pool
+
+    return {kind: lambda raw, target, sizes: write_pool(raw, target, kind)}

@@ -7,9 +7,9 @@ import click
 
 from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
 from bindgram.errors import InputError
-from bindgram.provenance import make_provenance, read_record, sha256_file
+from bindgram.provenance import make_provenance, read_count, read_record, sha256_file
 from bindgram.settings.filters import FilterName, FilterSetting, parse_filter_text
-from bindgram.settings.sheets import PeakFormat
+from bindgram.settings.sheets import SEQUENCE_FORMATS, StoredFormat
 from bindgram.settings.splits import HELD_SPLITS
 
 
@@ -28,18 +28,22 @@ class FilterOption(click.ParamType):
 
 @click.command()
 @click.option("--experiment", required=True, help="Id of the experiment; begins the ids of its examples.")
-@click.option("--format", "format_", type=click.Choice(get_args(PeakFormat)), required=True, help="Of --peaks.")
-@click.option("--peaks", type=ExistingFile, required=True, help="Peaks; for deepbind the training sequences.")
-@click.option("--peaks-record", type=ExistingFile, required=True, help="Its record from bindgram fetch (JSON).")
-@click.option("--test-sequences", type=ExistingFile, help="Test sequences; format deepbind only, required there.")
+@click.option("--format", "format_", type=click.Choice(get_args(StoredFormat)), required=True, help="Of --peaks.")
+@click.option("--peaks", type=ExistingFile, required=True, help="Peaks; of a published set the training sequences.")
+@click.option(
+    "--peaks-record", type=ExistingFile, required=True, help="Its record from bindgram fetch or extract (JSON)."
+)
+@click.option("--valid-sequences", type=ExistingFile, help="Validation sequences; format gue only, required there.")
+@click.option("--valid-sequences-record", type=ExistingFile, help="Its record from bindgram fetch (JSON).")
+@click.option("--test-sequences", type=ExistingFile, help="Test sequences; published sets only, required there.")
 @click.option("--test-sequences-record", type=ExistingFile, help="Its record from bindgram fetch (JSON).")
-@click.option("--genome", type=ExistingFile, help="Unpacked, indexed FASTA; required but for deepbind.")
+@click.option("--genome", type=ExistingFile, help="Unpacked, indexed FASTA; required but for sequences.")
 @click.option("--genome-record", type=ExistingFile, help="Its record from bindgram fetch (JSON).")
-@click.option("--assembly", help="Assembly id in --split; required but for deepbind.")
-@click.option("--split", type=ExistingFile, help="Split file (YAML); required but for deepbind.")
+@click.option("--assembly", help="Assembly id in --split; required but for sequences.")
+@click.option("--split", type=ExistingFile, help="Split file (YAML); required but for sequences.")
 @click.option("--blacklist", type=ExistingFile, help="Regions (BED) that the filter blacklist keeps off; optional.")
 @click.option("--tiles", type=ExistingFile, help="Tile table of the assembly; for the filter soft_masked only.")
-@click.option("--width", type=click.IntRange(min=1), required=True, help="Window in bp; deepbind keeps its own.")
+@click.option("--width", type=click.IntRange(min=1), required=True, help="Window in bp; sequences keep their own.")
 @click.option("--strongest", type=click.IntRange(min=1), help="Keep only the N strongest positives; optional.")
 @click.option(
     "--filter",
@@ -79,7 +83,7 @@ def positives(output: Path, filter_table: Path, revision: int, **given: Any) -> 
     from bindgram.data.filters import write_filter_table
 
     _check_options(given)
-    make = _from_sequences if given["format_"] == "deepbind" else _from_peaks
+    make = _from_sequences if given["format_"] in SEQUENCE_FORMATS else _from_peaks
     table, counts = make(given, revision)
     write_examples(output, table)
     write_filter_table(filter_table, counts)
@@ -87,11 +91,11 @@ def positives(output: Path, filter_table: Path, revision: int, **given: Any) -> 
 
 
 def _check_options(given: dict[str, Any]) -> None:
-    of_sequences, of_peaks = (
-        ("test_sequences", "test_sequences_record"),
-        ("genome", "genome_record", "assembly", "split"),
+    of_peaks = ("genome", "genome_record", "assembly", "split")
+    test, valid = (tuple(f"{part}_sequences{end}" for end in ("", "_record")) for part in ("test", "valid"))
+    needed, foreign = {"deepbind": (test, valid), "gue": (valid + test, ())}.get(
+        given["format_"], (of_peaks, valid + test)
     )
-    needed, foreign = (of_sequences, ()) if given["format_"] == "deepbind" else (of_peaks, of_sequences)
     problems = [f"--{name.replace('_', '-')} is missing" for name in needed if given[name] is None]
     problems += [f"--{name.replace('_', '-')} is not used" for name in foreign if given[name] is not None]
     if problems:
@@ -120,7 +124,8 @@ def _from_peaks(given: dict[str, Any], revision: int) -> tuple[Any, list[tuple[s
         split = Split.load(given["split"], given["assembly"], genome.chrom_sizes)
         settings = _settings(given) | {"width": given["width"], "split": split.to_json(), "coordinates": True}
         provenance = make_provenance("positives", revision, settings, inputs, given["seed"])
-        return genomic_positives(_plan(given), peaks, genome, split, Places(**places), provenance)
+        n_not_lifted = read_count(given["peaks_record"], "n_not_lifted")
+        return genomic_positives(_plan(given), peaks, genome, split, Places(**places), provenance, n_not_lifted)
 
 
 def _check_tiles(path: Path, inputs: dict[str, Any]) -> None:
@@ -131,16 +136,17 @@ def _check_tiles(path: Path, inputs: dict[str, Any]) -> None:
 def _from_sequences(given: dict[str, Any], revision: int) -> tuple[Any, list[tuple[str, int]]]:
     from bindgram.data.filters import applicable
     from bindgram.data.positives import published_positives
-    from bindgram.data.published import read_published
+    from bindgram.data.published import read_sequences
 
-    training, test = read_published(given["peaks"]), read_published(given["test_sequences"])
-    records = {"peaks": given["peaks_record"], "test_sequences": given["test_sequences_record"]}
-    inputs = {name: read_record(path) for name, path in records.items()}
+    names = [name for name in ("peaks", "valid_sequences", "test_sequences") if given[name] is not None]
+    tables = {name: read_sequences(given[name], given["format_"]) for name in names}
+    inputs = {name: read_record(given[f"{name}_record"]) for name in names}
     applied = [setting.item for setting in applicable(given["filters"], placed=False)]
     passed = [item for item in (setting.item for setting in given["filters"]) if item not in applied]
     settings = _settings(given) | {"coordinates": False, "filters": applied, "filters_not_applicable": passed}
     provenance = make_provenance("positives", revision, settings, inputs, given["seed"])
-    return published_positives(_plan(given), training, test, provenance)
+    training, test, valid = (tables.get(name) for name in ("peaks", "test_sequences", "valid_sequences"))
+    return published_positives(_plan(given), training, test, provenance, valid)
 
 
 def _minimum(given: dict[str, Any]) -> dict[str, int]:

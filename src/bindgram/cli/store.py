@@ -83,10 +83,10 @@ def store(
     columns = columns_of_sheet(sheet, experiments, assembly, load_split(split).hold_out)
 
     def path_of(template: str, name: str) -> Path:
-        return Path(template.replace("{experiment}", name).replace("{format}", sheet[name].format))
+        return Path(template.replace("{experiment}", name).replace("{format}", sheet[name].stored_format))
 
     def peaks_of(name: str) -> pd.DataFrame:
-        return read_assembly_peaks(path_of(peaks_template, name), sheet[name].format, opened.chrom_sizes)
+        return read_assembly_peaks(path_of(peaks_template, name), sheet[name].stored_format, opened.chrom_sizes)
 
     inputs = {"genome": read_record(genome_record)}
     inputs |= {f"peaks of {name}": read_record(path_of(record_template, name)) for name in experiments}

@@ -84,8 +84,10 @@ def make_test_set(
     return table, counts
 
 
-def read_published_negatives(experiment: str, path: Path | None, schemes: Collection[str]) -> pd.DataFrame | None:
-    """Read the negatives of a published test set where a scheme asks for them.
+def read_published_negatives(
+    experiment: str, format: str | None, test: Path | None, valid: Path | None, schemes: Collection[str]
+) -> pd.DataFrame | None:
+    """Read the negatives of a published test set, and of its validation set, where a scheme asks for them.
 
     Raises
     ------
@@ -93,9 +95,11 @@ def read_published_negatives(experiment: str, path: Path | None, schemes: Collec
     """
     if PUBLISHED not in schemes:
         return None
-    if path is None:
-        raise InputError(f"scheme {PUBLISHED} takes the negatives of a published test set; give --test-sequences")
-    return published_negatives(experiment, path)
+    if test is None or format is None:
+        raise InputError(
+            f"scheme {PUBLISHED} takes the negatives of a published test set; give --test-sequences, --sequence-format"
+        )
+    return published_negatives(experiment, format, test, valid)
 
 
 def _published_negatives(
@@ -105,15 +109,25 @@ def _published_negatives(
     published: pd.DataFrame,
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, Counts]:
-    """Published negatives for test; for valid, shuffles at the ratio that the published test set has."""
-    n_all, n_chosen = (int((frame["split"] == "test").sum()) for frame in (positives, chosen))
+    """Published negatives; for valid, where none are published, shuffles at the ratio that the test set has."""
     known = set(canonical_sequences(positives["sequence"]))
     kept, dropped = apply_filters(published, _PUBLISHED_FILTERS, FilterContext(known=known))
-    # Fewer positives by choice take fewer negatives with them, so that the ratio stays the published one.
-    n = len(kept) if n_chosen == n_all else round(len(kept) * n_chosen / n_all)
-    test = kept.iloc[np.sort(rng.permutation(len(kept))[:n])]
+    test, valid = (_in_proportion(kept, positives, chosen, split, rng) for split in BATTERY_SPLITS)
+    not_chosen = len(kept) - len(test) - len(valid)
+    counts = [("n_published", len(published)), *dropped, ("not_chosen", not_chosen), ("n_negatives_test", len(test))]
+    if (published["split"] == "valid").any():
+        return join_examples(test, valid), [*counts, ("n_negatives_valid", len(valid))]
     avoid = pd.concat([positives["sequence"], published["sequence"]])
-    ratio = len(test) / max(n_chosen, 1)
-    twin, counts = make_negatives(experiment, chosen, ("valid",), _TWIN_SCHEME, ratio, rng, None, avoid=avoid)
-    of_published = [("n_published", len(published)), *dropped, ("not_chosen", len(kept) - n)]
-    return join_examples(test, twin), [*of_published, ("n_negatives_test", len(test)), *counts]
+    ratio = len(test) / max(int((chosen["split"] == "test").sum()), 1)
+    twin, of_twin = make_negatives(experiment, chosen, ("valid",), _TWIN_SCHEME, ratio, rng, None, avoid=avoid)
+    return join_examples(test, twin), [*counts, *of_twin]
+
+
+def _in_proportion(
+    negatives: pd.DataFrame, positives: pd.DataFrame, chosen: pd.DataFrame, split: str, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Negatives of one split; fewer positives by choice take fewer negatives with them: the ratio stays published."""
+    rows = negatives[negatives["split"] == split]
+    n_all, n_chosen = (int((frame["split"] == split).sum()) for frame in (positives, chosen))
+    n = 0 if not n_all else round(len(rows) * n_chosen / n_all)
+    return rows.iloc[np.sort(rng.permutation(len(rows))[:n])]

@@ -1,31 +1,42 @@
-"""Peak files: narrowPeak, broadPeak and BED (gzip or not) to one table of peaks.
+"""Peak files of every format to one table of peaks.
 
-A *peak* is a row ``chrom, start, end, summit, strength, line``: bp, 0-based, half-open; `summit` in bp from `start`
-(-1 = not called); `strength` is NaN where the file has none; `line` is its line number, for messages.
+A *peak* is a row ``chrom, start, end, summit, strength, support, line``: bp, 0-based, half-open; `summit` in bp from
+`start` (-1 = not called); `strength` is NaN where the file has none; `support` is the number of experiments, replicates
+or cell types behind the peak where the file tells, else 1; `line` is its line number, for messages.
 
 References
 ----------
 Column order: https://genome.ucsc.edu/FAQ/FAQformat.html (format1 BED, format12 narrowPeak, format13 broadPeak)
+ENCODE clusters: https://genome.ucsc.edu/cgi-bin/hgTables, table encRegTfbsClustered (bin, then BED5, sourceCount, ...)
+ReMap 2022: https://doi.org/10.1093/nar/gkab996; names EXPERIMENT.TF.BIOSAMPLE or TF:BIOSAMPLE,..., summit = thickStart
 """
 
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from bindgram.data.bigbed import read_bigbed
+from bindgram.data.peak_lines import PEAK_DTYPES, Layout, parse_blocks, peak_table
 from bindgram.errors import InputError
-from bindgram.genome.text import parse_region, region_lines
+from bindgram.genome.text import text_blocks
 
 BED_COLUMNS = ("chrom", "start", "end", "name", "score")
 BROADPEAK_COLUMNS = (*BED_COLUMNS, "strand", "signalValue", "pValue", "qValue")
 NARROWPEAK_COLUMNS = (*BROADPEAK_COLUMNS, "peak")
+REMAP_COLUMNS = (*BED_COLUMNS, "strand", "thickStart", "thickEnd")
+PEAK_COLUMNS = tuple(name for name in PEAK_DTYPES if name != "name")
+LAYOUTS = {
+    "narrowPeak": Layout("narrowPeak", NARROWPEAK_COLUMNS, 6, "signalValue", summit=9),
+    "broadPeak": Layout("broadPeak", BROADPEAK_COLUMNS, 6, "signalValue"),
+    "bed": Layout("BED", BED_COLUMNS[:3], 4, "score"),
+    "extracted": Layout("extracted", (*NARROWPEAK_COLUMNS, "support"), 6, "signalValue", summit=9, support=10),
+    "encode_clusters": Layout("encode_clusters", BED_COLUMNS[:4], 4, "score", support=5, pooled=True),
+    "remap": Layout("remap", REMAP_COLUMNS, 4, "score", place=6, pooled=True),
+}
 _BESIDE_CHROMOSOMES = re.compile(r"^chrUn_|_(?:random|alt|fix|decoy|hap\d+)$")  # names that UCSC gives
-
-Cells = Iterator[tuple[int, list[str]]]
-Peak = tuple[str, int, int, int, float, int]
 
 
 def read_peaks(path: Path, format: str) -> pd.DataFrame:
@@ -41,17 +52,9 @@ def read_peaks(path: Path, format: str) -> pd.DataFrame:
     if format not in PEAK_READERS:
         raise InputError(f"{path}: format {format!r} is not a peak format; use one of {', '.join(PEAK_READERS)}")
     peaks = PEAK_READERS[format](path)
-    chroms, starts, ends, summits, strengths, lines = zip(*peaks, strict=True) if peaks else ((),) * 6
-    return pd.DataFrame(
-        {
-            "chrom": pd.Series(chroms, dtype="str"),
-            "start": np.array(starts, np.int64),
-            "end": np.array(ends, np.int64),
-            "summit": np.array(summits, np.int64),
-            "strength": np.array(strengths, np.float64),
-            "line": np.array(lines, np.int64),
-        }
-    )
+    if peaks["name"].nunique() > 1:
+        raise InputError(f"{path}: {peaks['name'].nunique()} names in it; take one out with bindgram extract")
+    return peaks[list(PEAK_COLUMNS)]
 
 
 def read_assembly_peaks(path: Path, format: str, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
@@ -67,8 +70,8 @@ def read_assembly_peaks(path: Path, format: str, chrom_sizes: Mapping[str, int])
     """
     peaks = read_peaks(path, format)
     sizes = peaks["chrom"].map(dict(chrom_sizes)).astype("float64")
-    aside = peaks["chrom"].str.contains(_BESIDE_CHROMOSOMES)
-    unknown = peaks[sizes.isna() & ~aside]
+    unknown = peaks[sizes.isna()]
+    unknown = unknown[~unknown["chrom"].str.contains(_BESIDE_CHROMOSOMES)]
     known = ", ".join(list(chrom_sizes)[:30]) + (", ..." if len(chrom_sizes) > 30 else "")
     if len(unknown):
         first = unknown.iloc[0]
@@ -93,76 +96,13 @@ def summit_positions(peaks: pd.DataFrame) -> pd.Series:
     return (peaks["start"] + peaks["summit"]).where(peaks["summit"] >= 0, middle)
 
 
-def read_narrowpeak(path: Path) -> list[Peak]:
-    """Peaks with the summit of column 10 and the signalValue of column 7."""
-    peaks = []
-    for number, cells in _peak_lines(path, "narrowPeak", NARROWPEAK_COLUMNS):
-        chrom, start, end = parse_region(path, number, cells)
-        summit = _summit(path, number, cells[9], end - start)
-        peaks.append((chrom, start, end, summit, _strength(path, number, "signalValue", cells[6]), number))
-    return peaks
+def read_text_peaks(path: Path, format: str) -> pd.DataFrame:
+    """Read all peaks of a text format (`LAYOUTS`), with their `name` where one file holds many experiments."""
+    parts = list(parse_blocks(path, text_blocks(path), LAYOUTS[format]))
+    return pd.concat(parts, ignore_index=True) if parts else peak_table([])
 
 
-def read_broadpeak(path: Path) -> list[Peak]:
-    """Peaks without a summit, with the signalValue of column 7."""
-    return [
-        (*parse_region(path, number, cells), -1, _strength(path, number, "signalValue", cells[6]), number)
-        for number, cells in _peak_lines(path, "broadPeak", BROADPEAK_COLUMNS)
-    ]
-
-
-def read_bed(path: Path) -> list[Peak]:
-    """Peaks without a summit; the score of column 5 is their strength, where the file has it."""
-    return [
-        (*parse_region(path, number, cells), -1, _strength(path, number, "score", (*cells, ".", ".")[4]), number)
-        for number, cells in _peak_lines(path, "BED", BED_COLUMNS[:3])
-    ]
-
-
-PEAK_READERS: dict[str, Callable[[Path], list[Peak]]] = {
-    "narrowPeak": read_narrowpeak,
-    "broadPeak": read_broadpeak,
-    "bed": read_bed,
+PEAK_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    **{format: partial(read_text_peaks, format=format) for format in LAYOUTS},
+    "bigBed": read_bigbed,
 }
-
-
-def _peak_lines(path: Path, format: str, columns: tuple[str, ...]) -> Cells:
-    for index, (number, cells) in enumerate(region_lines(path)):
-        if index == 0 and _is_header(cells):
-            continue
-        if len(cells) < len(columns):
-            raise InputError(
-                f"{path}:{number}: {len(cells)} column(s) where {format} has {len(columns)} ({' '.join(columns)}), "
-                "separated by tabs; check the format of this experiment in the sheet"
-            )
-        yield number, cells
-
-
-def _is_header(cells: list[str]) -> bool:
-    """Whether a line holds column names, as ``chrom start end`` or ``seqnames chromStart chromEnd ...``."""
-    return len(cells) >= 3 and "start" in cells[1].lower() and any(word in cells[2].lower() for word in ("end", "stop"))
-
-
-def _summit(path: Path, number: int, cell: str, length: int) -> int:
-    text = cell.strip()
-    if not text.removeprefix("-").isdecimal() or not text.isascii():
-        raise InputError(f"{path}:{number}: summit (column 10) {cell!r} is not a whole number; -1 means not called")
-    # ENCODE's own IDR peaks have a few summits that equal the length: the caller rounded, nothing is wrong.
-    if not -1 <= int(text) <= length:
-        raise InputError(
-            f"{path}:{number}: summit {text} lies outside the peak of {length} bp; column 10 is the offset in bp from "
-            "start, or -1 where no summit is called"
-        )
-    return int(text)
-
-
-def _strength(path: Path, number: int, name: str, cell: str) -> float:
-    if cell.strip() == ".":
-        return math.nan
-    try:
-        strength = float(cell)
-    except ValueError:
-        strength = math.inf
-    if not math.isfinite(strength):
-        raise InputError(f"{path}:{number}: {name} {cell!r} is not a finite number; put . where there is none")
-    return strength

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bindgram.data.examples import COLUMNS, ExampleTable, canonical_sequences, skipped_examples
+from bindgram.data.examples import COLUMNS, ExampleTable, skipped_examples
 from bindgram.data.filters import (
     Counts,
     FilterContext,
@@ -22,7 +22,7 @@ from bindgram.data.filters import (
     rank_by_strength,
 )
 from bindgram.data.peaks import summit_positions
-from bindgram.data.published import published_examples
+from bindgram.data.published import published_rows
 from bindgram.data.splits import Split
 from bindgram.data.tiles import NO_REPEATS, Tiles
 from bindgram.errors import InputError
@@ -33,7 +33,6 @@ from bindgram.settings.filters import FilterSetting
 from bindgram.settings.splits import SPLITS
 
 PEAK_COLUMNS = ("peak_start", "peak_end", "strength", "support")  # of the peaks, for filters
-PUBLISHED_VALID_FRACTION = 0.1  # of the unique training sequences of a published set, which come without validation
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,11 @@ def genomic_positives(
     split: Split,
     places: Places,
     provenance: Mapping[str, Any],
+    n_not_lifted: int | None = None,
 ) -> tuple[ExampleTable, Counts]:
     """Make the positives of a peak table (`read_assembly_peaks`): examples, and the rows of the filter table.
+
+    `n_not_lifted` counts peaks that have no place on this assembly and are not in the table; None = lifted by nobody.
 
     Raises
     ------
@@ -86,34 +88,40 @@ def genomic_positives(
         frame["n_repeat"] = places.tiles.count_repeats(windows)
     frame, held_out = _only_held(plan, frame)
     frame, counts = apply_filters(frame, plan.filters, FilterContext(places.blacklist))
-    counts = [("n_input", len(peaks)), ("off_chromosome_end", len(peaks) - len(windows)), *held_out, *counts]
+    not_lifted = [] if n_not_lifted is None else [("not_lifted", n_not_lifted)]
+    before = [("n_input", len(peaks) + (n_not_lifted or 0)), *not_lifted]
+    counts = [*before, ("off_chromosome_end", len(peaks) - len(windows)), *held_out, *counts]
     return _finish(plan, "" if len(peaks) else "no peaks in file", frame, counts, provenance)
 
 
 def published_positives(
-    plan: PositivesPlan, training: pd.DataFrame, test: pd.DataFrame, provenance: Mapping[str, Any]
+    plan: PositivesPlan,
+    training: pd.DataFrame,
+    test: pd.DataFrame,
+    provenance: Mapping[str, Any],
+    valid: pd.DataFrame | None = None,
 ) -> tuple[ExampleTable, Counts]:
-    """Make the positives of a published set from its two tables (`read_published`).
+    """Make the positives of a published set from its two or three tables (`read_sequences`).
 
     Rows that are not bound count as ``not_bound``: the battery takes those of the test file as published negatives.
-    `plan.strongest` thins the training file only, so that the published test set stays as published.
+    `plan.strongest` thins the training file only, so that published validation and test sets stay as published.
 
     Raises
     ------
-    InputError : the sequences of the two tables differ in length.
+    InputError : the sequences of the tables differ in length.
     """
-    lengths = {name: set(table["sequence"].str.len()) for name, table in (("training", training), ("test", test))}
-    if len(lengths["training"] | lengths["test"]) > 1:
-        raise InputError(f"{plan.experiment}: training and test sequences differ in length (bp): {lengths}")
-    reason = "" if len(training) + len(test) else "no sequences in file"
-    splits = draw_validation(training["sequence"], plan.rng("validation"))
-    rows = [published_examples(plan.experiment, training, splits), published_examples(plan.experiment, test, "test")]
-    everything = pd.concat(rows, ignore_index=True).assign(strength=np.nan)
+    tables = {"training": training, "validation": valid, "test": test}
+    lengths = {name: sorted(set(table["sequence"].str.len())) for name, table in tables.items() if table is not None}
+    if len({length for found in lengths.values() for length in found}) > 1:
+        raise InputError(f"{plan.experiment}: training, validation and test sequences differ in length (bp): {lengths}")
+    everything = published_rows(plan.experiment, plan.seed, training, valid, test).assign(strength=np.nan)
+    reason = "" if len(everything) else "no sequences in file"
     bound = everything[everything["label"] == 1]
     frame, held_out = _only_held(plan, bound)
     frame, counts = apply_filters(frame, applicable(plan.filters, placed=False), FilterContext())
     counts = [("n_input", len(everything)), ("not_bound", len(everything) - len(bound)), *held_out, *counts]
-    return _finish(plan, reason, frame, counts, provenance, frame["split"] == "test")
+    published = ("test",) if valid is None else ("valid", "test")
+    return _finish(plan, reason, frame, counts, provenance, frame["split"].isin(published))
 
 
 def summit_windows(peaks: pd.DataFrame, width: int, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
@@ -197,17 +205,6 @@ def _check_applicable(filters: Sequence[FilterSetting], genome: Genome, places: 
     chroms = wanted.get("chromosomes", known)
     if not known & set(chroms):
         raise InputError(f"{genome.path}: filter chromosomes: the assembly has none of {', '.join(chroms)}; {has}")
-
-
-def draw_validation(sequences: pd.Series, rng: np.random.Generator) -> np.ndarray:
-    """Draw a tenth of the unique sequences for validation, whatever their order: (N,) "train" or "valid".
-
-    Equal sequences, and the two strands of one, come into the same split.
-    """
-    canonical = canonical_sequences(sequences)
-    unique = np.unique(canonical.to_numpy(object))
-    chosen = rng.permutation(len(unique))[: round(PUBLISHED_VALID_FRACTION * len(unique))]
-    return np.where(canonical.isin(list(unique[chosen])), "valid", "train")
 
 
 def keep_strongest(frame: pd.DataFrame, n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, tuple[str, int]]:

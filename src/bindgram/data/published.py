@@ -1,26 +1,35 @@
-"""Published sequence sets (DeepBind's format): labelled sequences without coordinates, split by their authors.
+"""Published sequence sets: labelled sequences without coordinates, split by their authors.
 
-A file is tab separated, gzip or not, with the columns FoldID, EventID, seq, Bound. The training file holds positives
-only; the test file holds positives (Bound = 1) and the published negatives (Bound = 0).
+``deepbind`` is tab separated with the columns FoldID, EventID, seq, Bound: a training file of positives, and a test
+file with positives (Bound = 1) and negatives (0). ``gue`` is comma separated with the columns sequence, label:
+training, validation (dev) and test files, each with positives (1) and negatives (0). All may be gzip.
+
+References
+----------
+deepbind: https://doi.org/10.1038/nbt.3300, gue: https://arxiv.org/abs/2306.15006
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bindgram.data.examples import COLUMNS
+from bindgram.data.examples import COLUMNS, canonical_sequences
 from bindgram.errors import InputError
 from bindgram.genome.text import text_lines
+from bindgram.provenance import step_rng
 
-PUBLISHED_COLUMNS = ("FoldID", "EventID", "seq", "Bound")
+PUBLISHED_VALID_FRACTION = 0.1  # of the unique training sequences of a set that comes without validation
+Row = tuple[str, str, int]
+_SEPARATORS = {"\t": "tabs", ",": "commas"}
 _IUPAC = re.compile("[ACGTUNRYSWKMBDHV]+", re.IGNORECASE)
 _AMBIGUOUS = re.compile("[^ACGT]")
 
 
-def read_published(path: Path) -> pd.DataFrame:
-    """Read one sequence set: ``event_id, sequence, label`` in file order.
+def read_sequences(path: Path, format: str) -> pd.DataFrame:
+    """Read one file of a sequence set: ``event_id, sequence, label`` in file order.
 
     Sequences come in upper case, U as T and every other ambiguous base as N.
 
@@ -29,13 +38,21 @@ def read_published(path: Path) -> pd.DataFrame:
     InputError : missing or damaged file, wrong header, or a line that is wrong, with its number. A file without
         sequences gives an empty table.
     """
+    columns, separator, row = SEQUENCE_READERS[format]
     lines = [(number, line.rstrip()) for number, line in enumerate(text_lines(path), start=1) if line.strip()]
-    if lines and tuple(lines[0][1].split("\t")) != PUBLISHED_COLUMNS:
+    if lines and tuple(lines[0][1].split(separator)) != columns:
         raise InputError(
             f"{path}:{lines[0][0]}: the first line is {lines[0][1][:60]!r}; it must name "
-            f"{' '.join(PUBLISHED_COLUMNS)}, separated by tabs"
+            f"{' '.join(columns)}, separated by {_SEPARATORS[separator]}"
         )
-    rows = [_row(path, number, line.split("\t")) for number, line in lines[1:]]
+    rows = []
+    for number, line in lines[1:]:
+        cells = [cell.strip() for cell in line.split(separator)]
+        if len(cells) != len(columns):
+            raise InputError(
+                f"{path}:{number}: {len(cells)} column(s) where there are {len(columns)} ({' '.join(columns)})"
+            )
+        rows.append(row(f"{path}:{number}", number, cells))
     _check_rows(path, rows, [number for number, _ in lines[1:]])
     events, sequences, labels = zip(*rows, strict=True) if rows else ((), (), ())
     return pd.DataFrame(
@@ -47,18 +64,33 @@ def read_published(path: Path) -> pd.DataFrame:
     )
 
 
-def _row(path: Path, number: int, cells: list[str]) -> tuple[str, str, int]:
-    where = f"{path}:{number}"
-    if len(cells) != len(PUBLISHED_COLUMNS):
-        raise InputError(f"{where}: {len(cells)} column(s) where there are 4 ({' '.join(PUBLISHED_COLUMNS)})")
-    _, event, sequence, bound = (cell.strip() for cell in cells)
-    if not _IUPAC.fullmatch(sequence):
-        raise InputError(f"{where}: seq {sequence[:40]!r} is not a DNA sequence (letters A, C, G, T, N, IUPAC codes)")
+def _deepbind_row(where: str, number: int, cells: list[str]) -> Row:
+    _, event, sequence, bound = cells
+    sequence = _sequence(where, "seq", sequence)
     if bound not in ("0", "1") or not event:
         raise InputError(
-            f"{where}: EventID {event!r}, Bound {bound!r}: an id, and 1 (bound) or 0 (not bound) is needed"
+            f"{where}: EventID {event[:40]!r}, Bound {bound[:40]!r}: an id, and 1 (bound) or 0 (not bound) is needed"
         )
-    return event, _AMBIGUOUS.sub("N", sequence.upper().replace("U", "T")), int(bound)
+    return event, sequence, int(bound)
+
+
+def _gue_row(where: str, number: int, cells: list[str]) -> Row:
+    sequence, label = _sequence(where, "sequence", cells[0]), cells[1]
+    if label not in ("0", "1"):
+        raise InputError(f"{where}: label {label[:40]!r}: 1 (bound) or 0 (not bound) is needed")
+    return f"line{number}", sequence, int(label)
+
+
+def _sequence(where: str, name: str, text: str) -> str:
+    if not _IUPAC.fullmatch(text):
+        raise InputError(f"{where}: {name} {text[:40]!r} is not a DNA sequence (letters A, C, G, T, N, IUPAC codes)")
+    return _AMBIGUOUS.sub("N", text.upper().replace("U", "T"))
+
+
+SEQUENCE_READERS: dict[str, tuple[tuple[str, ...], str, Callable[[str, int, list[str]], Row]]] = {
+    "deepbind": (("FoldID", "EventID", "seq", "Bound"), "\t", _deepbind_row),
+    "gue": (("sequence", "label"), ",", _gue_row),
+}
 
 
 def _check_rows(path: Path, rows: list[tuple[str, str, int]], numbers: list[int]) -> None:
@@ -74,19 +106,50 @@ def _check_rows(path: Path, rows: list[tuple[str, str, int]], numbers: list[int]
         first_line[event] = number
 
 
+def published_rows(
+    experiment: str,
+    seed: int,
+    training: pd.DataFrame,
+    valid: pd.DataFrame | None,
+    test: pd.DataFrame,
+) -> pd.DataFrame:
+    """All rows of a set as examples, bound and not bound, each with its split.
+
+    Where there is no file of validation sequences, a tenth of the unique training sequences is drawn: it depends on
+    `seed` and `experiment` alone, so that positives and published negatives agree.
+    """
+    if valid is None:
+        splits = draw_validation(training["sequence"], step_rng(seed, "positives", experiment, "validation"))
+        parts = [published_examples(experiment, training, splits)]
+    else:
+        parts = [published_examples(experiment, training, "train"), published_examples(experiment, valid, "valid")]
+    return pd.concat([*parts, published_examples(experiment, test, "test")], ignore_index=True)
+
+
+def draw_validation(sequences: pd.Series, rng: np.random.Generator) -> np.ndarray:
+    """Draw a tenth of the unique sequences for validation, whatever their order: (N,) "train" or "valid".
+
+    Equal sequences, and the two strands of one, come into the same split.
+    """
+    canonical = canonical_sequences(sequences)
+    unique = np.unique(canonical.to_numpy(object))
+    chosen = rng.permutation(len(unique))[: round(PUBLISHED_VALID_FRACTION * len(unique))]
+    return np.where(canonical.isin(list(unique[chosen])), "valid", "train")
+
+
 def published_examples(experiment: str, sequences: pd.DataFrame, split: str | np.ndarray) -> pd.DataFrame:
-    """Turn rows of `read_published` into examples, positives of kind peak and negatives of kind published.
+    """Turn rows of `read_sequences` into examples, positives of kind peak and negatives of kind published.
 
     Parameters
     ----------
-    split : of all rows, or one per row. Ids of test examples are marked, because both files may count from 1.
+    split : of a whole file, or one per row. Ids of validation and test files are marked, because all files may count
+        from 1.
     """
-    split = np.broadcast_to(np.asarray(split, dtype=object), len(sequences))
+    mark = f"{experiment}:{split}:" if isinstance(split, str) and split != "train" else f"{experiment}:"
     positive = (sequences["label"] == 1).to_numpy()
-    marks = np.where(split == "test", f"{experiment}:test:", f"{experiment}:")
     frame = pd.DataFrame(
         {
-            "example_id": marks + sequences["event_id"].to_numpy(object),
+            "example_id": mark + sequences["event_id"].to_numpy(object),
             "chrom": None,
             "start": pd.array([pd.NA] * len(sequences), dtype="Int64"),
             "end": pd.array([pd.NA] * len(sequences), dtype="Int64"),
@@ -94,7 +157,7 @@ def published_examples(experiment: str, sequences: pd.DataFrame, split: str | np
             "label": sequences["label"].to_numpy(np.int8),
             "kind": np.where(positive, "peak", "published"),
             "parent_id": None,
-            "split": split,
+            "split": np.broadcast_to(np.asarray(split, dtype=object), len(sequences)),
             "sequence": sequences["sequence"].to_numpy(object),
         },
         index=np.arange(len(sequences)),
@@ -102,7 +165,11 @@ def published_examples(experiment: str, sequences: pd.DataFrame, split: str | np
     return frame[list(COLUMNS)]
 
 
-def published_negatives(experiment: str, path: Path) -> pd.DataFrame:
-    """The published negatives of a test file as examples of split test, without parents."""
-    sequences = read_published(path)
-    return published_examples(experiment, sequences[sequences["label"] == 0], "test")
+def published_negatives(experiment: str, format: str, test: Path, valid: Path | None = None) -> pd.DataFrame:
+    """The published negatives of the test file, and of the validation file where there is one, without parents."""
+    files = {"test": test, "valid": valid}
+    parts = [
+        published_examples(experiment, read_sequences(path, format), split) for split, path in files.items() if path
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    return rows[rows["label"] == 0].reset_index(drop=True)

@@ -14,6 +14,7 @@ from bindgram.settings.filters import FilterSetting, parse_filter
 SUFFIX = ".filter"
 REASON_NAMES = {
     "n_input": "rows read",
+    "not_lifted": "not lifted over",
     "off_chromosome_end": "beyond the chromosome's end",
     "not_bound": "published as unbound",
     "held_out": "experiment is held out of this split",

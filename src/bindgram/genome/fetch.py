@@ -20,12 +20,14 @@ from bindgram.errors import InputError
 from bindgram.genome.download import InterruptedDownload, Patience, discard_part, download, part_path, progress_bar
 from bindgram.genome.signal import check_bigwig, place_signal
 from bindgram.genome.text import (
+    BIGBED_MAGIC,
     GZIP_MAGIC,
     looks_like_html,
     open_maybe_gzip,
     parse_region,
     read_chrom_sizes,
     region_lines,
+    text_blocks,
     text_lines,
 )
 from bindgram.provenance import atomic_path
@@ -36,19 +38,27 @@ _BGZF_START = b"\x1f\x8b\x08\x04"
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _BLOCK_BYTES = 1 << 20
 Sizes = Mapping[str, int]
+Writer = Callable[[Path, Path, Sizes | None], dict[str, Any]]
 
 
 def fetch_file(
-    source: str, destination: Path, kind: str, checksum: str | None, chrom_sizes: str | None, patience: Patience
+    source: str,
+    destination: Path,
+    kind: str,
+    checksum: str | None,
+    chrom_sizes: str | None,
+    patience: Patience,
+    writers: Mapping[str, Writer] | None = None,
 ) -> dict[str, Any]:
     """Bring `source` to `destination`, verified, whole or not at all.
 
     Parameters
     ----------
     source : http, https or ftp URL, or a local path.
-    kind : a key of `FILE_KINDS`, or ``bigWig``: a local one is linked to, not copied.
+    kind : a key of `writers`, or ``bigWig``: a local one is linked to, not copied.
     checksum : ``md5:<hex>`` or ``sha256:<hex>`` of the file at the source; None = it is only recorded.
     chrom_sizes : table of chromosome lengths (local path or URL) that a FASTA must agree with; None = not compared.
+    writers : what brings a verified file of each kind into its form; None = `FILE_KINDS`.
 
     Returns
     -------
@@ -74,7 +84,7 @@ def fetch_file(
             place_signal(raw, destination, downloaded=is_url(source))
         else:
             with atomic_path(destination) as whole:
-                record |= FILE_KINDS[kind](raw, whole, expected)
+                record |= (writers or FILE_KINDS)[kind](raw, whole, expected)
     except InterruptedDownload:
         raise
     except InputError as error:
@@ -182,7 +192,7 @@ def _write_bed(raw: Path, target: Path, expected: Sizes | None) -> dict[str, Any
 
 def _write_peaks(raw: Path, target: Path, expected: Sizes | None) -> dict[str, Any]:
     """Peaks: text in a gzip file; bytes as published where they are gzip already."""
-    n_lines = sum(1 for _ in text_lines(raw))
+    n_lines = sum(block.count(b"\n") for _, block in text_blocks(raw))
     with raw.open("rb") as source, target.open("wb") as output:
         compressed = source.read(2) == GZIP_MAGIC
         source.seek(0)
@@ -195,8 +205,26 @@ def _write_peaks(raw: Path, target: Path, expected: Sizes | None) -> dict[str, A
     return {"n_lines": n_lines}
 
 
-FILE_KINDS: Mapping[str, Callable[[Path, Path, Sizes | None], dict[str, Any]]] = {
+def _write_chain(raw: Path, target: Path, expected: Sizes | None) -> dict[str, Any]:
+    """Chain: every chain checked; kept as peaks are."""
+    from bindgram.genome.chain import read_chain
+
+    return {"n_chains": len(read_chain(raw).to_chrom), **_write_peaks(raw, target, expected)}
+
+
+def _write_bigbed(raw: Path, target: Path, expected: Sizes | None) -> dict[str, Any]:
+    """bigBed: bytes as published; what is in it is looked at when peaks are taken out."""
+    with raw.open("rb") as source:
+        if source.read(4) not in (BIGBED_MAGIC, BIGBED_MAGIC[::-1]):
+            raise InputError("not a bigBed file (it does not begin as one); check the format in the sheet")
+    shutil.copyfile(raw, target)
+    return {}
+
+
+FILE_KINDS: Mapping[str, Writer] = {
     "bed": _write_bed,
+    "bigBed": _write_bigbed,
+    "chain": _write_chain,
     "fasta": _write_fasta,
     "peaks": _write_peaks,
 }

@@ -3,8 +3,8 @@
 Nothing here needs arrays or tables, so that a command that only brings files starts at once.
 """
 
+import codecs
 import gzip
-import io
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +15,11 @@ from bindgram.provenance import write_text
 
 GZIP_MAGIC = b"\x1f\x8b"
 _HTML_STARTS = ("<!doctype html", "<html", "<head", "<?xml")
-_SKIPPED_STARTS = ("#", "track ", "track\t", "browser ", "browser\t")
+SKIPPED_STARTS = ("#", "track ", "track\t", "browser ", "browser\t")
+BLOCK_BYTES = 1 << 24
+BIGBED_MAGIC = bytes.fromhex("ebf28987")  # of a little-endian file
+MAX_COORDINATE = 10**12  # bp; longer than any chromosome
+_HTML_REACH = 4096
 
 
 def looks_like_html(text: str) -> bool:
@@ -38,6 +42,68 @@ def open_maybe_gzip(path: Path) -> IO[bytes]:
     return gzip.open(path, "rb") if compressed else Path(path).open("rb")
 
 
+def text_blocks(path: Path, n_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
+    """Yield a text file, gzip or not, as ``(number of the first line, whole lines)`` of about `n_bytes` bytes each.
+
+    Every line ends with a line feed, the last one too; Windows line ends and a byte order mark are removed.
+
+    Raises
+    ------
+    InputError : no such file, truncated or damaged gzip, a web page, or not UTF-8 text; with the line reached.
+    """
+    number = 1
+    for block in _whole_lines(path, n_bytes):
+        if number == 1:
+            block = block.removeprefix(codecs.BOM_UTF8)
+            if looks_like_html(block[:_HTML_REACH].decode("utf-8", "replace")):
+                raise InputError(f"{path}: a web page (HTML), not data; check the address it came from")
+        _check_text(path, number, block)
+        yield number, block
+        number += block.count(b"\n")
+
+
+def _whole_lines(path: Path, n_bytes: int) -> Iterator[bytes]:
+    """Cut a file behind line ends; a line that is longer than a block makes the block longer."""
+    parts: list[bytes] = []
+    n_lines = 0
+    try:
+        with open_maybe_gzip(path) as raw:
+            while chunk := raw.read(n_bytes):
+                head, end, tail = chunk.rpartition(b"\n")
+                if end:
+                    block = _line_feeds(b"".join([*parts, head, end]))
+                    parts = []
+                    n_lines += block.count(b"\n")
+                    yield block
+                parts.append(tail)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: truncated or damaged gzip after line {n_lines} ({error}); fetch it again") from None
+    if rest := _line_feeds(b"".join(parts)):
+        yield rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+def _line_feeds(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
+
+
+def _check_text(path: Path, number: int, block: bytes) -> None:
+    if b"\0" in block:
+        line = number + block.count(b"\n", 0, block.index(b"\0"))
+        if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InputError(f"{path}: not UTF-8 text (it is UTF-16); save it as plain text in UTF-8")
+        raise InputError(f"{path}:{line}: not a text file (it has zero bytes)")
+    try:
+        block.isascii() or block.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = number + block.count(b"\n", 0, error.start)
+        raise InputError(f"{path}:{line}: not UTF-8 text; save it as plain text in UTF-8") from None
+
+
+def block_lines(number: int, block: bytes) -> Iterator[tuple[int, str]]:
+    """Yield ``(line number, line)`` of a block of `text_blocks`, without line ends."""
+    return enumerate(block.decode("utf-8").removesuffix("\n").split("\n"), start=number)
+
+
 def text_lines(path: Path) -> Iterator[str]:
     """Yield every line of a text file, gzip or not, without its line end.
 
@@ -46,36 +112,34 @@ def text_lines(path: Path) -> Iterator[str]:
 
     Raises
     ------
-    InputError : no such file, truncated or damaged gzip, a web page, or not UTF-8 text; with the line reached.
+    InputError : see `text_blocks`.
     """
-    number, blank = 0, True
-    try:
-        with open_maybe_gzip(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline=None) as text:
-            for line in text:
-                if blank and looks_like_html(line):
-                    raise InputError(f"{path}: a web page (HTML), not data; check the address it came from")
-                if "\0" in line:
-                    raise InputError(f"{path}:{number + 1}: not a text file (it has zero bytes)")
-                number, blank = number + 1, blank and not line.strip()
-                yield line.rstrip("\n")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text after line {number}; save it as plain text in UTF-8") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: truncated or damaged gzip after line {number} ({error}); fetch it again") from None
+    for number, block in text_blocks(path):
+        for _, line in block_lines(number, block):
+            yield line
+
+
+def split_cells(line: str) -> list[str] | None:
+    """Cells of a line of a BED-like file; None for a comment, ``track``, ``browser`` or empty line.
+
+    Cells are separated by tabs, or by any white space in a line that has no tab.
+    """
+    if not line.strip() or line.startswith(SKIPPED_STARTS) or line.strip() == "track":
+        return None
+    return line.rstrip().split("\t") if "\t" in line else line.split()
 
 
 def region_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield ``(line number, cells)`` of a BED-like file without comments, ``track``, ``browser`` and empty lines.
-
-    Cells are separated by tabs, or by any white space in a line that has no tab.
+    """Yield ``(line number, cells)`` of a BED-like file, see `split_cells`, without the lines that have none.
 
     Raises
     ------
-    InputError : see `text_lines`.
+    InputError : see `text_blocks`.
     """
     for number, line in enumerate(text_lines(path), start=1):
-        if line.strip() and not line.startswith(_SKIPPED_STARTS) and line.strip() != "track":
-            yield number, (line.rstrip().split("\t") if "\t" in line else line.split())
+        cells = split_cells(line)
+        if cells is not None:
+            yield number, cells
 
 
 def parse_region(path: Path, number: int, cells: list[str]) -> tuple[str, int, int]:
@@ -103,7 +167,10 @@ def _whole_number(where: str, name: str, cell: str) -> int:
         raise InputError(
             f"{where}: {name} {cell!r} is not a whole number of 0 or more; delete a header line or put # before it"
         )
-    return int(text)
+    value = int(text[:20])  # a number of more digits is too large already
+    if value > MAX_COORDINATE:
+        raise InputError(f"{where}: {name} {cell[:40]!r} is too large; no chromosome is so long")
+    return value
 
 
 def read_chrom_sizes(path: Path) -> dict[str, int]:

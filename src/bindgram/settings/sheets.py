@@ -6,14 +6,19 @@ A sheet is read to its end whatever is wrong with it, so that all its problems c
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 
 from bindgram.errors import InputError, raise_all
 from bindgram.settings.base import Checksum, Id, Settings, problems_of, suggestion, with_suggestions
 
-PeakFormat = Literal["narrowPeak", "broadPeak", "bed", "deepbind"]
+PeakFormat = Literal[
+    "narrowPeak", "broadPeak", "bed", "bigBed", "encode_clusters", "remap", "deepbind", "gue"
+]  # of the files that the sheet names
+StoredFormat = Literal["narrowPeak", "broadPeak", "bed", "extracted", "deepbind", "gue"]  # of those that are kept
+SEQUENCE_FORMATS = ("deepbind", "gue")  # published sequences, without coordinates
+POOLED_FORMATS = ("encode_clusters", "remap")  # one file holds many experiments
 
 # Cells are text; strict settings convert nothing by themselves.
 Tier = Annotated[int, Field(ge=0, strict=False)]
@@ -43,6 +48,12 @@ class Experiment(Settings):
     format: PeakFormat
     peaks: str
     peaks_checksum: Checksum | None = None
+    peak_name: str | None = None
+    lift_from: str | None = None
+    chain: str | None = None
+    chain_checksum: Checksum | None = None
+    valid_sequences: str | None = None
+    valid_sequences_checksum: Checksum | None = None
     test_sequences: str | None = None
     test_sequences_checksum: Checksum | None = None
     signal: str | None = None
@@ -59,7 +70,13 @@ class Experiment(Settings):
     @property
     def has_coordinates(self) -> bool:
         """Whether the source gives genome coordinates (published sequence sets do not)."""
-        return self.format != "deepbind"
+        return self.format not in SEQUENCE_FORMATS
+
+    @property
+    def stored_format(self) -> str:
+        """A `StoredFormat`: that of the source, or ``extracted`` where peaks are taken out of it or lifted over."""
+        kept = self.format in get_args(StoredFormat) and self.chain is None
+        return self.format if kept else "extracted"
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -68,7 +85,16 @@ class Experiment(Settings):
 
 
 URL_SCHEMES = ("http://", "https://", "ftp://")
-SOURCES = ("fasta", "chrom_sizes", "blacklist", "repeats", "peaks", "test_sequences", "signal", "accessibility")
+SOURCES = (
+    "fasta", "chrom_sizes", "blacklist", "repeats", "peaks", "chain", "valid_sequences", "test_sequences", "signal",
+    "accessibility",
+)  # fmt: skip
+# Columns that some formats need and the others do not use, and those that some formats may have.
+_NEEDED_BY = {"valid_sequences": ("gue",), "test_sequences": SEQUENCE_FORMATS}
+_TAKEN_BY = {
+    "peak_name": POOLED_FORMATS,
+    "chain": tuple(format for format in get_args(PeakFormat) if format not in SEQUENCE_FORMATS),
+}
 Row = TypeVar("Row", Assembly, Experiment)
 
 
@@ -189,10 +215,24 @@ def _check_row(sheet: Sheet[Row], number: int, values: dict[str, str], model: ty
             sheet.complain(
                 number, f"{column}: {source!r} cannot be fetched; use http://, https://, ftp:// or a local path"
             )
-    if "format" in values and (values["format"] == "deepbind") != ("test_sequences" in values):
-        needed = "required for format deepbind" if values["format"] == "deepbind" else "not used by this format"
-        sheet.complain(number, f"test_sequences: {needed} (format is {values['format']!r})")
+    _check_format(sheet, number, values)
+    if ("lift_from" in values) != ("chain" in values):
+        given, missing = ("lift_from", "chain") if "lift_from" in values else ("chain", "lift_from")
+        sheet.complain(number, f"{missing}: empty, but {given} is given; fill in or clear both")
     return row
+
+
+def _check_format(sheet: Sheet[Row], number: int, values: dict[str, str]) -> None:
+    """Complain of columns that the format of a row needs, or does not use."""
+    format = values.get("format")
+    if format not in get_args(PeakFormat):
+        return
+    for column, formats in _NEEDED_BY.items():
+        if format in formats and column not in values:
+            sheet.complain(number, f"{column}: required for format {format} (format is {format!r})")
+    for column, formats in (_NEEDED_BY | _TAKEN_BY).items():
+        if format not in formats and column in values:
+            sheet.complain(number, f"{column}: not used by this format (format is {format!r})")
 
 
 def _check_header(path: Path, header: list[str], model: type[Row]) -> None:

@@ -145,8 +145,8 @@ def test_published_negative_that_is_a_positive_or_ambiguous_is_dropped_and_count
 
 def test_published_scheme_without_a_file_names_the_option():
     with pytest.raises(InputError, match="--test-sequences"):
-        read_published_negatives("e", None, [SHUFFLE, "published"])
-    assert read_published_negatives("e", None, [SHUFFLE]) is None
+        read_published_negatives("e", "deepbind", None, None, [SHUFFLE, "published"])
+    assert read_published_negatives("e", None, None, None, [SHUFFLE]) is None
 
 
 # Experiments held out of training

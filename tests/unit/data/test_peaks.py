@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bindgram.data.peaks import PEAK_READERS, read_peaks
+from bindgram.data.peaks import LAYOUTS, read_peaks
 from bindgram.errors import InputError
 
 NARROW = "chr1\t100\t400\tp1\t900\t.\t12.5\t-1\t3.1\t30\n"
@@ -79,7 +79,7 @@ def test_missing_last_line_end_loses_no_peak(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "track name=empty\n", "chrom\tstart\tend\n"])
-@pytest.mark.parametrize("format", sorted(PEAK_READERS))
+@pytest.mark.parametrize("format", sorted(LAYOUTS))
 def test_file_without_peaks_gives_an_empty_table(tmp_path, text, format):
     frame = read_peaks(write(tmp_path, text), format)
     assert len(frame) == 0

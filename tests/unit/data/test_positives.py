@@ -12,12 +12,12 @@ from bindgram.data.peaks import read_assembly_peaks
 from bindgram.data.positives import (
     Places,
     PositivesPlan,
-    draw_validation,
     genomic_positives,
     keep_strongest,
     published_positives,
     summit_windows,
 )
+from bindgram.data.published import draw_validation
 from bindgram.data.splits import Split
 from bindgram.data.tiles import Repeats, Tiles, write_tiles
 from bindgram.errors import InputError, LeakageError
@@ -448,7 +448,7 @@ def test_validation_draw_does_not_depend_on_file_order_but_on_the_seed():
 
 
 def test_lengths_that_differ_between_the_files_are_refused():
-    with pytest.raises(InputError, match="training and test sequences differ in length"):
+    with pytest.raises(InputError, match="training, validation and test sequences differ in length"):
         published_positives(plan(), sequence_table(("ACGT", 1)), sequence_table(("ACG", 1)), {})
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bindgram.data.published import published_examples, published_negatives, read_published
+from bindgram.data.published import published_examples, published_negatives, read_sequences
 from bindgram.errors import InputError
 
 HEADER = "FoldID\tEventID\tseq\tBound\n"
@@ -18,24 +18,24 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_rows_are_read_in_file_order(tmp_path):
-    frame = read_published(write(tmp_path, HEADER + "A\ts1\tACGT\t1\nB\ts2\tTTTT\t0\n"))
+    frame = read_sequences(write(tmp_path, HEADER + "A\ts1\tACGT\t1\nB\ts2\tTTTT\t0\n"), "deepbind")
     assert frame.to_numpy().tolist() == [["s1", "ACGT", 1], ["s2", "TTTT", 0]]
 
 
 def test_case_and_ambiguity_codes_are_made_one(tmp_path):
-    frame = read_published(write(tmp_path, HEADER + "A\ts1\tacgtURYn\t1\n"))
+    frame = read_sequences(write(tmp_path, HEADER + "A\ts1\tacgtURYn\t1\n"), "deepbind")
     assert frame["sequence"].tolist() == ["ACGTTNNN"]
 
 
 def test_plain_text_windows_line_ends_and_blank_lines_are_read(tmp_path):
     path = tmp_path / "set.seq"
     path.write_bytes((HEADER + "A\ts1\tACGT\t1\n\n").replace("\n", "\r\n").encode())
-    assert read_published(path)["sequence"].tolist() == ["ACGT"]
+    assert read_sequences(path, "deepbind")["sequence"].tolist() == ["ACGT"]
 
 
 @pytest.mark.parametrize("text", ["", "\n", HEADER])
 def test_file_without_sequences_gives_an_empty_table(tmp_path, text):
-    frame = read_published(write(tmp_path, text))
+    frame = read_sequences(write(tmp_path, text), "deepbind")
     assert len(frame) == 0
     assert frame["label"].dtype == np.int8
 
@@ -55,23 +55,23 @@ def test_file_without_sequences_gives_an_empty_table(tmp_path, text):
 )
 def test_bad_files_are_refused_with_file_and_line(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
-        read_published(write(tmp_path, text))
+        read_sequences(write(tmp_path, text), "deepbind")
 
 
 def test_truncated_gzip_is_refused(tmp_path):
     path = write(tmp_path, HEADER + "A\ts1\tACGT\t1\n")
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(InputError, match="truncated or damaged gzip"):
-        read_published(path)
+        read_sequences(path, "deepbind")
 
 
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"absent\.seq\.gz: no such file"):
-        read_published(tmp_path / "absent.seq.gz")
+        read_sequences(tmp_path / "absent.seq.gz", "deepbind")
 
 
 def test_examples_have_no_coordinates_and_no_parent(tmp_path):
-    rows = read_published(write(tmp_path, HEADER + "A\ts1\tACGT\t1\nB\ts2\tTTTT\t0\n"))
+    rows = read_sequences(write(tmp_path, HEADER + "A\ts1\tACGT\t1\nB\ts2\tTTTT\t0\n"), "deepbind")
     frame = published_examples("E", rows, "test")
     assert frame[["chrom", "start", "end", "strand", "parent_id"]].isna().to_numpy().all()
     assert frame[["example_id", "label", "kind", "split"]].to_numpy().tolist() == [
@@ -81,14 +81,14 @@ def test_examples_have_no_coordinates_and_no_parent(tmp_path):
 
 
 def test_both_files_may_count_from_one(tmp_path):
-    rows = read_published(write(tmp_path, HEADER + "A\ts1\tACGT\t1\n"))
+    rows = read_sequences(write(tmp_path, HEADER + "A\ts1\tACGT\t1\n"), "deepbind")
     training, test = published_examples("E", rows, np.array(["valid"])), published_examples("E", rows, "test")
     assert training["example_id"][0] != test["example_id"][0]
 
 
 def test_published_negatives_are_the_unbound_rows(tmp_path):
     path = write(tmp_path, HEADER + "A\ts1\tACGT\t1\nB\ts2\tTTTT\t0\n")
-    frame = published_negatives("E", path)
+    frame = published_negatives("E", "deepbind", path)
     assert frame[["example_id", "label", "kind", "split", "sequence"]].to_numpy().tolist() == [
         ["E:test:s2", 0, "published", "test", "TTTT"]
     ]
@@ -98,7 +98,7 @@ def test_published_negatives_are_the_unbound_rows(tmp_path):
 @pytest.mark.skipif(not DEEPBIND.is_dir(), reason="needs ../shared/data/deepbind")
 def test_deepbind_files_hold_what_their_readme_counts():
     name = "GABPA_GM12878_GABP_HudsonAlpha"
-    training, test = (read_published(DEEPBIND / f"{name}_{part}.seq.gz") for part in ("AC", "B"))
+    training, test = (read_sequences(DEEPBIND / f"{name}_{part}.seq.gz", "deepbind") for part in ("AC", "B"))
     assert (len(training), training["label"].min()) == (6066, 1)
     assert test["label"].value_counts().to_dict() == {1: 500, 0: 500}
     assert set(training["sequence"].str.len()) == set(test["sequence"].str.len()) == {101}

@@ -184,8 +184,8 @@ def test_ten_wrong_rows_among_500_are_named_at_once(demo, root):
         "50: experiment 'TF49_cells' repeats line 49; ids are unique, rename one",
         "90: assembly: 'hg38_chr2' is not in config/demo_assemblies.tsv, which has hg38_chr22 "
         "(did you mean 'hg38_chr22'?); correct it, or add the assembly there",
-        "130: format: Input should be 'narrowPeak', 'broadPeak', 'bed' or 'deepbind' (got 'narowPeak') "
-        "(did you mean 'narrowPeak'?)",
+        "130: format: Input should be 'narrowPeak', 'broadPeak', 'bed', 'bigBed', 'encode_clusters', 'remap', "
+        "'deepbind' or 'gue' (got 'narowPeak') (did you mean 'narrowPeak'?)",
         "170: experiment TF170_cells: peaks: no such file: peaks/nothing.bed; give a path from the working directory "
         "or a URL, put the file back, or leave the row out with select",
         "210: peaks_checksum: a checksum is md5: and 32 hex digits, or sha256: and 64 hex digits (got 'md5:123')",

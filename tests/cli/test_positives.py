@@ -155,6 +155,16 @@ def test_filters_with_values_are_applied_in_order_and_recorded(folder):
     assert known["revisions"]["tile"] == 6
 
 
+def test_support_of_the_peak_file_is_filtered(folder):
+    lines = gzip.decompress((folder / "peaks.gz").read_bytes()).decode().splitlines()
+    supported = "".join(f"{line}\t{1 + number % 3}\n" for number, line in enumerate(lines))
+    (folder / "peaks.gz").write_bytes(gzip.compress(supported.encode()))
+    arguments = [word if word != "narrowPeak" else "extracted" for word in genomic(folder)]
+    invoke([*arguments, *common(folder), "--filter", "split", "--filter", "support=2"])
+    assert counts_of(folder)["low_support"] == 3
+    assert table_of(folder).frame["start"].tolist() == [315, 515, 1315, 1515, 2315, 2515]
+
+
 def test_tiles_of_another_genome_are_refused(folder):
     tiles = make_tiles(folder, "other-digest")
     with pytest.raises(InputError, match=r"tiles\.h5: these are the tiles of another genome"):

@@ -32,7 +32,7 @@ from bindgram.sequence.dna import encode, strings_of
 from bindgram.settings.filters import FilterSetting
 from bindgram.settings.splits import SPLITS
 
-PEAK_COLUMNS = ("peak_start", "peak_end", "strength", "support")  # of the peaks, for filters
+_FOR_FILTERS = ("peak_start", "peak_end", "strength", "support")  # what they look at beside the example
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,8 @@ def _placed_examples(plan: PositivesPlan, windows: pd.DataFrame, genome: Genome,
         parent_id=None,
         split=split.assign(chroms, starts, ends),
         sequence=_sequences(genome, chroms, starts, plan.width),
-        support=windows.get("support", 1),
     )
-    return frame[[*COLUMNS, *PEAK_COLUMNS]]
+    return frame[[*COLUMNS, *_FOR_FILTERS]]
 
 
 def _sequences(genome: Genome, chroms: np.ndarray, starts: np.ndarray, width: int) -> np.ndarray:

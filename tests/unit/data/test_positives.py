@@ -38,7 +38,7 @@ def plan(**changes) -> PositivesPlan:
 def peak_table(*rows: tuple) -> pd.DataFrame:
     """Rows (chrom, start, end, summit, strength); strength may be left out."""
     rows = [(*row, np.nan)[:5] for row in rows]
-    frame = pd.DataFrame(rows, columns=["chrom", "start", "end", "summit", "strength"])
+    frame = pd.DataFrame(rows, columns=["chrom", "start", "end", "summit", "strength"]).assign(support=1)
     return frame.astype({"chrom": "str", "start": "int64", "end": "int64", "summit": "int64", "strength": "float64"})
 
 

@@ -98,6 +98,7 @@ CONFIG_CHANGES = {
     "seeds": [1],
     "baselines": {"kmer2_lr": {"k": 2, "inverse_regularisation": 1.0}},
     "floor": "kmer2_lr",
+    "universe": None,
     "device": "cpu",
 }
 SNAKEMAKE_OPTIONS = [

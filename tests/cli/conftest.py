@@ -19,7 +19,7 @@ WIDTH = 40
 
 
 GENOME = "--genome genome.fa --tiles tiles.h5 --assembly tiny --split split.yaml --peaks peaks.bed --format bed"
-NUMBERS = "--exclusion-bp 50 --gc-bins 5 --repeat-bins 1 --seed 1 --revision 2"
+NUMBERS = "--exclusion-bp 50 --gc-bins 5 --repeat-bins 1 --neighbour-bp 2000 --minimum-fraction 0.1"
 
 
 class Case:
@@ -28,7 +28,8 @@ class Case:
     def __init__(self) -> None:
         self.blocks = {"train": (0, 12_000), "valid": (13_000, 21_000), "test": (22_000, 30_000)}
         self.genome = [*GENOME.split(), "--peaks-record", "peaks.json"]
-        self.shared = ["--experiment", "e", "--positives", "positives.parquet", *NUMBERS.split()]
+        self.shared = ["--experiment", "e", "--positives", "positives.parquet", "--seed", "1", "--revision", "2"]
+        self.shared += NUMBERS.split()
 
     def write_positives(self, texts: list[str], **columns: object) -> None:
         """Write a third of `texts` as positives of each split, without coordinates unless `columns` give them."""

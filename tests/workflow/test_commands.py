@@ -27,7 +27,7 @@ def planned_commands(project, *arguments):
 
 @pytest.fixture
 def every_kind_of_job(fresh_project):
-    """The tiny project with adapted models, sources of every kind, blacklist, repeats and both schemes."""
+    """The tiny project with adapted models, all that a sheet may name, several schemes and a universe."""
     root = fresh_project.root
     (root / "data/signal.bw").write_bytes(b"")
     for name in ("published", "published_test"):
@@ -43,13 +43,15 @@ def every_kind_of_job(fresh_project):
     )
     (root / "config/experiments.tsv").write_text(
         "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\tvalid_sequences\ttest_sequences\tpeak_name\t"
-        "lift_from\tchain\tsignal\n"
-        "planted\tPLANTED\tK562's (old) batch\ttoy\tnarrowPeak\tdata/planted.narrowPeak\t\t\t\t\t\tdata/signal.bw\n"
-        "control\tPLANTED\tcells\ttoy\tnarrowPeak\tdata/control.narrowPeak\t\t\t\t\t\tdata/signal.bw\n"
-        "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\t\tdata/published_test.seq.gz\t\t\t\t\n"
-        "gue\tPLANTED\tcells\ttoy\tgue\tdata/train.csv\tdata/dev.csv\tdata/test.csv\t\t\t\t\n"
-        "pooled\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\t\t\t\t\n"
-        "lifted\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\tit's one\ttoy 1\tdata/old.chain\t\n"
+        "lift_from\tchain\tsignal\taccessibility\n"
+        "planted\tPLANTED\tK562's (old) batch\ttoy\tnarrowPeak\tdata/planted.narrowPeak\t\t\t\t\t\t"
+        "data/signal.bw\tdata/few.narrowPeak\n"
+        "control\tPLANTED\tcells\ttoy\tnarrowPeak\tdata/control.narrowPeak\t\t\t\t\t\t"
+        "data/signal.bw\tdata/few.narrowPeak\n"
+        "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\t\tdata/published_test.seq.gz\t\t\t\t\t\n"
+        "gue\tPLANTED\tcells\ttoy\tgue\tdata/train.csv\tdata/dev.csv\tdata/test.csv\t\t\t\t\t\n"
+        "pooled\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\t\t\t\t\t\n"
+        "lifted\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\tit's one\ttoy 1\tdata/old.chain\t\t\n"
     )
     lm = yaml.safe_load((root / "config/lms/tiny.yaml").read_text())
     (root / "config/lms/tiny.yaml").write_text(yaml.safe_dump(lm | {"adapt": lm["pretrain"]}))
@@ -59,7 +61,9 @@ def every_kind_of_job(fresh_project):
     (root / "config/universe.txt").write_text("planted\npublished\n")
     config = yaml.safe_load((root / "config/config.yaml").read_text())
     config |= {"models": [*config["models"], "by_experiment", "by_tf"], "universe": "config/universe.txt"}
-    config["negatives"]["schemes"] = ["genomic_matched", "dinucleotide_shuffle"]
+    config["negatives"]["mixtures"] = {"mixed": {"neighbour": 0.5, "accessible_unbound": 0.5}}
+    config["negatives"]["schemes"] = ["genomic_matched", "dinucleotide_shuffle", "mixed"]
+    config["battery"]["test_sets"]["T3"] = {"scheme": "other_peaks", "ratio": 1.0}
     config["positives"]["strongest"] = 100
     config["battery"]["max_positives"] = 50
     (root / "config/config.yaml").write_text(yaml.safe_dump(config))

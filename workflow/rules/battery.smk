@@ -23,6 +23,7 @@ rule make_battery:
     params:
         background=background_options,
         homology=homology_options,
+        tuned=scheme_options,
         test_sets=lambda wildcards: " ".join(
             f"--test-set {name} {made.scheme} {made.ratio} {battery_file(wildcards, name)}"
             for name, made in TEST_SETS.items()
@@ -33,9 +34,7 @@ rule make_battery:
         ),
     shell:
         "bindgram battery --experiment {wildcards.experiment} --positives {input.positives} {params.test_sets}"
-        " {params.settings[max_positives]} {params.background}"
-        " --exclusion-bp {params.settings[exclusion_bp]} --gc-bins {params.settings[gc_bins]}"
-        " --repeat-bins {params.settings[repeat_bins]} --seed {params.settings[seed]}"
+        " {params.settings[max_positives]} {params.background} {params.tuned} --seed {params.settings[seed]}"
         " {params.homology} --filter-table {output.filter_table} --revision {params.settings[revision]} > {log} 2>&1"
 
 
@@ -59,16 +58,16 @@ rule make_published_test_set:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
+        tuned=scheme_options,
         homology=homology_options,
         sequences=lambda wildcards, input: " ".join(
             option(f"--{name.replace('_', '-')}", input.get(name)) for name in HELD_OUT
         ),
-        settings=lambda wildcards: dict(format=row(wildcards).format, **battery_settings(wildcards)),
+        settings=lambda wildcards: dict(format=row(wildcards).format, **battery_settings(wildcards) | dict(schemes={})),
     shell:
         "bindgram battery --experiment {wildcards.experiment} --positives {input.positives}"
         " --test-set published published 1.0 {output.test_set} {params.sequences}"
         " --sequence-format {params.settings[format]}"
-        " {params.settings[max_positives]} --exclusion-bp {params.settings[exclusion_bp]}"
-        " --gc-bins {params.settings[gc_bins]} --repeat-bins {params.settings[repeat_bins]}"
-        " --seed {params.settings[seed]} {params.homology} --filter-table {output.filter_table}"
+        " {params.settings[max_positives]} {params.tuned} --seed {params.settings[seed]} {params.homology}"
+        " --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"

@@ -22,7 +22,8 @@ from snakemake.settings.types import DeploymentMethod
 from bindgram.settings import load_project
 from bindgram.settings.base import InputError, read_yaml
 from bindgram.settings.costs import estimate
-from bindgram.settings.sheets import POOLED_FORMATS, SEQUENCE_FORMATS, StoredFormat, is_url
+from bindgram.settings.config import GENOMIC_SCHEMES
+from bindgram.settings.sheets import POOLED_FORMATS, SEQUENCE_FORMATS, StoredFormat, is_url, slug
 from bindgram.settings.splits import split_of_experiment
 
 # The signal with which a training job saves its state reaches the Snakemake above it too, which must outlive it.
@@ -57,6 +58,7 @@ ID = "[A-Za-z0-9_-]+"
 SPLIT = CONFIG.split
 EXPERIMENTS = list(PROJECT.selected)
 SCHEMES = CONFIG.negatives.schemes
+OTHERS = PROJECT.others  # experiments whose peaks others draw from, selected or not
 MODEL_NAMES = "|".join(CONFIG.models)
 COLOURS = "'#0072B2' '#D55E00' '#009E73' '#CC79A7' '#E69F00' '#56B4E9' '#000000'"  # Okabe and Ito 2008
 HOMOLOGS = CONFIG.homology.action != "none"  # whether they are searched for
@@ -136,9 +138,27 @@ def background_options(wildcards, input):
     """Options that give a command what negatives are drawn from, where the rule has it among its inputs."""
     if not input.get("genome"):
         return ""
+    return " ".join(
+        [
+            f"{genome_options(wildcards, input)} --tiles {input.tiles} --peaks {input.peaks}",
+            f"--peaks-record {input.peaks_record} --format {row(wildcards).stored_format}",
+            f"--universe {input.universe} --tf {row(wildcards).tf}" if input.get("universe") else "",
+            option("--accessibility", input.get("accessibility")),
+            option("--accessibility-record", input.get("accessibility_record")),
+        ]
+    )
+
+
+def scheme_options(wildcards, input):
+    """Options that schemes are tuned by. A function of `input` is no trigger: `scheme_settings` has what bears on one."""
+    settings = CONFIG.negatives
+    mixtures = (
+        f"{name} {scheme} {share}" for name, shares in settings.mixtures.items() for scheme, share in shares.items()
+    )
     return (
-        f"{genome_options(wildcards, input)} --tiles {input.tiles} --peaks {input.peaks}"
-        f" --peaks-record {input.peaks_record} --format {row(wildcards).stored_format}"
+        f"--minimum-fraction {settings.minimum_fraction} --exclusion-bp {settings.exclusion_bp}"
+        f" --neighbour-bp {settings.neighbour_bp} --gc-bins {settings.gc_bins} --repeat-bins {settings.repeat_bins}"
+        + "".join(f" --mixture {mixture}" for mixture in mixtures)
     )
 
 
@@ -223,6 +243,42 @@ def extract_inputs(wildcards):
     return files | {f"{name}_record": f"{file}.json" for name, file in files.items()}
 
 
+def open_chromatin(row):
+    """Where the open chromatin file of an experiment is kept."""
+    return source_file(row.accessibility, row.accessibility_checksum, "peaks")
+
+
+SHARED_SOURCES |= {
+    open_chromatin(row): (row.accessibility, row.accessibility_checksum)
+    for row in PROJECT.experiments.values()
+    if row.accessibility
+}
+
+
+@cache
+def others_in(assembly, biosample):
+    """Experiments of the universe in a biosample, which is given as it stands in paths."""
+    return [row for row in OTHERS.values() if (row.assembly, slug(row.biosample)) == (assembly, biosample)]
+
+
+def members_of(wildcards):
+    """Experiments whose peaks `pool_universe` puts together."""
+    found = others_in(wildcards.assembly, wildcards.biosample)
+    if not found:
+        raise WorkflowError(f"universe: {CONFIG.universe} has no experiment in {wildcards.biosample} to draw from")
+    return found
+
+
+def universe_inputs(wildcards):
+    """Peaks of the universe in one biosample, with the records of their download."""
+    peaks = [peaks_input(row) for row in members_of(wildcards)]
+    return dict(
+        peaks=peaks,
+        records=[record_of(path) for path in peaks],
+        chrom_sizes=f"resources/assemblies/{wildcards.assembly}/chrom.sizes",
+    )
+
+
 def peaks_input(wildcards):
     """Peaks of an experiment on its assembly, or published sequences, as every step reads them."""
     return f"resources/peaks/{wildcards.experiment}.{row(wildcards).stored_format}.gz"
@@ -305,12 +361,39 @@ def battery_inputs(wildcards):
 
 
 def background_inputs(wildcards, schemes):
-    """Genome and peaks, where one of the schemes draws from the genome and the experiment has coordinates."""
-    if "genomic_matched" not in schemes or not row(wildcards).has_coordinates:
+    """Genome, peaks and candidates of schemes that draw from the genome, where the experiment has coordinates."""
+    asked = schemes_behind(schemes)
+    if not asked & GENOMIC_SCHEMES or not row(wildcards).has_coordinates:
         return {}
-    peaks = peaks_input(wildcards)
-    files = dict(tiles=tiles_file(assembly_of(wildcards)), peaks=peaks, peaks_record=record_of(peaks))
-    return genome_files(wildcards) | files
+    peaks, assembly, biosample = peaks_input(wildcards), assembly_of(wildcards), slug(row(wildcards).biosample)
+    files = genome_files(wildcards) | dict(tiles=tiles_file(assembly), peaks=peaks, peaks_record=record_of(peaks))
+    if "other_peaks" in asked and others_in(assembly, biosample):
+        files["universe"] = f"results/universe/{assembly}/{biosample}.parquet"
+    if "accessible_unbound" in asked and row(wildcards).accessibility:
+        files["accessibility"] = open_chromatin(row(wildcards))
+        files["accessibility_record"] = f"{files['accessibility']}.json"
+    return files
+
+
+def schemes_behind(names):
+    """Schemes that are used by the names of schemes and mixtures."""
+    return {scheme for name in names for scheme in CONFIG.negatives.shares_of(name)}
+
+
+def scheme_settings(wildcards, names):
+    """Settings that bear on negatives of these schemes and mixtures, as parameter."""
+    settings, asked = CONFIG.negatives, schemes_behind(names)
+    bearing = dict(minimum_fraction=settings.minimum_fraction)
+    bearing |= {name: settings.shares_of(name) for name in names if name in settings.mixtures}
+    if asked & GENOMIC_SCHEMES:
+        bearing["exclusion_bp"] = settings.exclusion_bp
+    if "genomic_matched" in asked:
+        bearing |= dict(gc_bins=settings.gc_bins, repeat_bins=settings.repeat_bins)
+    if "neighbour" in asked:
+        bearing["neighbour_bp"] = settings.neighbour_bp
+    if "other_peaks" in asked:
+        bearing["tf"] = row(wildcards).tf
+    return bearing
 
 
 @cache
@@ -385,9 +468,7 @@ def battery_settings(wildcards):
     """What test sets depend on beside scheme and ratio, as parameter."""
     return dict(
         max_positives=option("--max-positives", CONFIG.battery.max_positives),
-        exclusion_bp=CONFIG.negatives.exclusion_bp,
-        gc_bins=CONFIG.negatives.gc_bins,
-        repeat_bins=CONFIG.negatives.repeat_bins,
+        schemes=scheme_settings(wildcards, [made.scheme for made in TEST_SETS.values()]),
         seed=CONFIG.seed,
         blocks=blocks_of_experiment(wildcards),
         homology=CONFIG.homology.model_dump(),

@@ -73,6 +73,37 @@ rule make_positives:
         " --revision {params.settings[revision]} > {log} 2>&1"
 
 
+rule pool_universe:
+    input:
+        unpack(universe_inputs),
+    output:
+        universe="results/universe/{assembly}/{biosample}.parquet",
+    log:
+        "results/logs/pool_universe/{assembly}/{biosample}.log",
+    benchmark:
+        "results/benchmarks/pool_universe/{assembly}/{biosample}.tsv"
+    priority: 100
+    conda:
+        "../../envs/bio.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        biosample=lambda wildcards: members_of(wildcards)[0].biosample,
+        peaks=lambda wildcards, input: " ".join(
+            f"--peaks {row.experiment} {row.tf} {row.stored_format} {peaks} {record}"
+            for row, peaks, record in zip(members_of(wildcards), input.peaks, input.records)
+        ),
+        settings=lambda wildcards: dict(
+            factors={row.experiment: row.tf for row in members_of(wildcards)},
+            revision=REVISIONS["universe"],
+        ),
+    shell:
+        "bindgram universe --assembly {wildcards.assembly} --biosample {params.biosample:q}"
+        " --chrom-sizes {input.chrom_sizes} {params.peaks} --output {output.universe}"
+        " --revision {params.settings[revision]} > {log} 2>&1"
+
+
 rule make_negatives:
     input:
         unpack(negatives_inputs),
@@ -94,11 +125,10 @@ rule make_negatives:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         background=background_options,
+        tuned=scheme_options,
         settings=lambda wildcards: dict(
             ratio=CONFIG.negatives.ratio,
-            exclusion_bp=CONFIG.negatives.exclusion_bp,
-            gc_bins=CONFIG.negatives.gc_bins,
-            repeat_bins=CONFIG.negatives.repeat_bins,
+            schemes=scheme_settings(wildcards, [wildcards.scheme]),
             seed=CONFIG.seed,
             blocks=blocks_of_experiment(wildcards),
             revision=REVISIONS["negatives"],
@@ -106,7 +136,5 @@ rule make_negatives:
     shell:
         "bindgram negatives --experiment {wildcards.experiment} --positives {input.positives}"
         " --scheme {wildcards.scheme} --ratio {params.settings[ratio]} --seed {params.settings[seed]}"
-        " {params.background} --exclusion-bp {params.settings[exclusion_bp]}"
-        " --gc-bins {params.settings[gc_bins]} --repeat-bins {params.settings[repeat_bins]}"
-        " --output {output.negatives} --labelled {output.labelled} --filter-table {output.filter_table}"
+        " {params.background} {params.tuned} --output {output.negatives} --labelled {output.labelled} --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"

@@ -33,7 +33,12 @@ rule fetch_all:
             for assembly in sorted({row.assembly for row in PROJECT.selected.values()})
             if PROJECT.assemblies[assembly].repeats
         ],
-        peaks=[f"resources/peaks/{row.experiment}.{row.stored_format}.gz" for row in PROJECT.selected.values()],
+        peaks=[peaks_input(row) for row in (PROJECT.selected | OTHERS).values()],
+        open_chromatin=sorted(
+            {open_chromatin(row) for row in PROJECT.selected.values() if row.accessibility}
+            if "accessible_unbound" in CONFIG.schemes_in_use()
+            else ()
+        ),
         held_out=[file for row in PROJECT.selected.values() for file in held_out_inputs(row).values()],
         signals=[
             f"resources/signal/{row.experiment}.bigWig"

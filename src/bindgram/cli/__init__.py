@@ -30,6 +30,7 @@ from bindgram.cli.report import report
 from bindgram.cli.store import store
 from bindgram.cli.tile import tile
 from bindgram.cli.tokenize import tokenize
+from bindgram.cli.universe import universe
 from bindgram.errors import InputError
 
 
@@ -61,6 +62,7 @@ COMMANDS: tuple[click.Command, ...] = (
     store,
     tile,
     tokenize,
+    universe,
 )
 for command in COMMANDS:
     cli.add_command(command)

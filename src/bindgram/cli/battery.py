@@ -5,15 +5,14 @@ from typing import Any, get_args
 
 import click
 
-from bindgram.cli.background import background_options
+from bindgram.cli.background import background_options, recipe_options, shares_of
 from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
 from bindgram.errors import InputError
-from bindgram.settings.config import HomologyAction, Scheme
+from bindgram.settings.config import HomologyAction
 from bindgram.settings.sheets import SEQUENCE_FORMATS
 
-_SCHEMES = click.Choice([*get_args(Scheme), "published"])
 _HOMOLOGY_ACTIONS = [action for action in get_args(HomologyAction) if action != "none"]
-_TEST_SET = (str, _SCHEMES, click.FloatRange(min=0, min_open=True), NewFile)
+_TEST_SET = (str, str, click.FloatRange(min=0, min_open=True), NewFile)
 
 
 @click.command()
@@ -32,6 +31,7 @@ _TEST_SET = (str, _SCHEMES, click.FloatRange(min=0, min_open=True), NewFile)
 @click.option("--test-sequences", type=ExistingFile, help="Published test set, for published.")
 @click.option("--valid-sequences", type=ExistingFile, help="Its validation set, where it has one (optional).")
 @click.option("--sequence-format", type=click.Choice(SEQUENCE_FORMATS), help="Format of both; given with them.")
+@recipe_options
 @background_options
 @click.option(
     "--homology",
@@ -53,6 +53,8 @@ def battery(
     test_sequences: Path | None,
     valid_sequences: Path | None,
     sequence_format: str | None,
+    mixtures: tuple[tuple[str, str, float], ...],
+    minimum_fraction: float,
     homology: str | None,
     min_identity: float | None,
     min_coverage: float | None,
@@ -64,10 +66,11 @@ def battery(
 ) -> None:
     """Write test sets that do not depend on training negatives: rows of split test, and a twin of split valid."""
     from bindgram.data.background import BackgroundRequest
-    from bindgram.data.battery import make_test_set, read_published_negatives
+    from bindgram.data.battery import PUBLISHED, make_test_set, read_published_negatives
     from bindgram.data.examples import read_examples, write_examples
     from bindgram.data.filters import write_filter_table
     from bindgram.data.homology import HomologySearch, treat_homologs, write_homologs
+    from bindgram.data.negatives import Recipe, describe_shortage
     from bindgram.provenance import make_provenance
 
     if any((value is None) != (homology is None) for value in (min_identity, min_coverage, homology_table)):
@@ -80,18 +83,22 @@ def battery(
     request = BackgroundRequest(**background)
     schemes = [scheme for _, scheme, _, _ in test_sets]
     published = read_published_negatives(experiment, sequence_format, test_sequences, valid_sequences, schemes)
+    shares = {scheme: {} if scheme == PUBLISHED else shares_of(scheme, mixtures) for scheme in schemes}
     how = {"action": homology, "min_identity": min_identity, "min_coverage": min_coverage} if homology else {}
     made, counts = {}, {}
-    with request.open(table, schemes) as opened:
+    with request.open(table, list(dict.fromkeys(part for parts in shares.values() for part in parts))) as opened:
         for name, scheme, ratio, _ in test_sets:
-            settings = {"experiment": experiment, "test_set": name, "scheme": scheme, "ratio": ratio}
-            settings |= {"max_positives": max_positives, "held_out": table.held_out, **request.describe(scheme)}
+            parts = shares[scheme]
+            recipe = Recipe(scheme, parts, ratio, minimum_fraction, request.why_undefined(table, parts))
+            settings = {"experiment": experiment, "test_set": name, **recipe.describe()}
+            settings |= {"max_positives": max_positives, "held_out": table.held_out, **request.describe(parts)}
             settings["homology"] = how
-            inputs = {"positives": table.provenance, **request.inputs([scheme])}
+            inputs = {"positives": table.provenance, **request.inputs(parts)}
             provenance = make_provenance("battery", revision, settings, inputs, seed)
             made[name], counts[name] = make_test_set(
-                experiment, name, scheme, ratio, table, max_positives, seed, opened, published, provenance
+                experiment, name, recipe, table, max_positives, seed, opened, published, provenance
             )
+            click.echo(f"{experiment}: {name}: {describe_shortage(scheme, made[name], counts[name])}")
     if homology:
         search = HomologySearch(min_identity, min_coverage)
         made, n_homologous, found = treat_homologs(made, table.of_split("train"), homology, search)

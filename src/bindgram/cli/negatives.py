@@ -1,22 +1,22 @@
 """``bindgram negatives``: make the negatives of one experiment, and the labelled examples to train on."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
-from bindgram.cli.background import background_options
+from bindgram.cli.background import background_options, recipe_options, shares_of
 from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
-from bindgram.settings.config import Scheme
 
 
 @click.command()
 @click.option("--experiment", required=True, help="Id of the experiment.")
 @click.option("--positives", type=ExistingFile, required=True, help="Positive examples (Parquet).")
-@click.option("--scheme", type=click.Choice(get_args(Scheme)), required=True, help="How negatives are made.")
+@click.option("--scheme", required=True, help="How negatives are made: a scheme, or a mixture of --mixture.")
 @click.option(
     "--ratio", type=click.FloatRange(min=0, min_open=True), required=True, help="Negatives wanted per positive."
 )
+@recipe_options
 @background_options
 @seed_option
 @click.option("--output", type=NewFile, required=True, help="Negatives of train and valid (Parquet).")
@@ -28,6 +28,8 @@ def negatives(
     positives: Path,
     scheme: str,
     ratio: float,
+    mixtures: tuple[tuple[str, str, float], ...],
+    minimum_fraction: float,
     seed: int,
     output: Path,
     labelled: Path,
@@ -40,15 +42,19 @@ def negatives(
     from bindgram.data.examples import read_examples, write_examples
     from bindgram.data.filters import write_filter_table
     from bindgram.data.labelled import make_labelled
+    from bindgram.data.negatives import Recipe, describe_shortage
     from bindgram.provenance import make_provenance
 
     table = read_examples(positives)
     request = BackgroundRequest(**background)
-    settings = {"experiment": experiment, "scheme": scheme, "ratio": ratio, **request.describe(scheme)}
-    inputs = {"positives": table.provenance, **request.inputs([scheme])}
+    shares = shares_of(scheme, mixtures)
+    recipe = Recipe(scheme, shares, ratio, minimum_fraction, request.why_undefined(table, shares))
+    settings = {"experiment": experiment, **recipe.describe(), **request.describe(shares)}
+    inputs = {"positives": table.provenance, **request.inputs(shares)}
     provenance = make_provenance("negatives", revision, settings, inputs, seed)
-    with request.open(table, [scheme]) as opened:
-        made, examples, counts = make_labelled(experiment, table, scheme, ratio, seed, opened, provenance)
+    with request.open(table, shares) as opened:
+        made, examples, counts = make_labelled(experiment, table, recipe, seed, opened, provenance)
     write_examples(output, made)
     write_examples(labelled, examples)
     write_filter_table(filter_table, counts)
+    click.echo(f"{experiment}: {describe_shortage(scheme, examples, counts)}")

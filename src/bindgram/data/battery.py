@@ -4,18 +4,18 @@ One table holds both: rows of split test, and rows of split valid from which thr
 set depends on experiment and test set alone, so that training negatives or other test sets change nothing here.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bindgram.data.background import Background, why_undefined
+from bindgram.data.background import Background
 from bindgram.data.examples import ExampleTable, canonical_sequences, skipped_examples
 from bindgram.data.filters import Counts, FilterContext, apply_filters
 from bindgram.data.labelled import label_examples
-from bindgram.data.negatives import join_examples, make_negatives
+from bindgram.data.negatives import Recipe, count_wanted, join_examples, make_negatives
 from bindgram.data.published import published_negatives
 from bindgram.errors import InputError
 from bindgram.provenance import step_rng
@@ -41,8 +41,7 @@ def choose_positives(frame: pd.DataFrame, max_positives: int | None, seed: int, 
 def make_test_set(
     experiment: str,
     name: str,
-    scheme: str,
-    ratio: float,
+    recipe: Recipe,
     positives: ExampleTable,
     max_positives: int | None,
     seed: int,
@@ -54,34 +53,64 @@ def make_test_set(
 
     Parameters
     ----------
-    scheme : key of `NEGATIVE_SCHEMES`, or ``published``: the negatives that came with the positives.
-    ratio : negatives per positive; a published set has its own.
+    recipe : its name may be ``published``: the negatives that came with the positives, at their own ratio.
     positives : all positives of the experiment; no negative has the sequence of any of them.
     background : for schemes that need coordinates.
     published : label-0 examples of a published test set.
 
     Returns
     -------
-    The table, skipped with a reason where a split would have one class only, and pairs (reason, n). An experiment that
-    is held out has rows of that split only: of test without a twin, or the twin alone.
+    The table, skipped with a reason where a split would have one class only or fewer negatives than the recipe allows,
+    and pairs (reason, n). An experiment that is held out has rows of that split only: of test without a twin, or the
+    twin alone.
     """
-    reason = why_undefined(positives, scheme)
+    reason = positives.reason if positives.skipped else recipe.undefined
     if reason:
         return skipped_examples(reason, provenance), []
-    if scheme == PUBLISHED and positives.held_out.get("split") == "valid":
+    if recipe.name == PUBLISHED and positives.held_out.get("split") == "valid":
         return skipped_examples(f"{positives.held_out['reason']}, the published test set is of test", provenance), []
     splits = tuple(split for split in BATTERY_SPLITS if split == positives.held_out.get("split", split))
     chosen = choose_positives(positives.frame, max_positives, seed, experiment)
     rng = step_rng(seed, "battery", experiment, name)
-    if scheme == PUBLISHED:
+    if recipe.name == PUBLISHED:
         assert published is not None
         negatives, counts = _published_negatives(experiment, positives.frame, chosen, published, rng)
     else:
         sequences = positives.frame["sequence"]
-        negatives, counts = make_negatives(experiment, chosen, splits, scheme, ratio, rng, background, avoid=sequences)
+        negatives, counts = make_negatives(
+            experiment, chosen, splits, recipe.shares, recipe.ratio, rng, background, avoid=sequences
+        )
+        negatives, counts = _at_one_ratio(chosen, negatives, counts, splits, recipe, rng)
     counts = [(f"n_positives_{split}", int((chosen["split"] == split).sum())) for split in splits] + counts
     table = label_examples(chosen, negatives, splits, provenance)
+    if not table.skipped and recipe.name != PUBLISHED:
+        reason = recipe.why_too_few(chosen, negatives, splits)
+        table = skipped_examples(reason, provenance) if reason else table
     return table, counts
+
+
+def _at_one_ratio(
+    positives: pd.DataFrame,
+    negatives: pd.DataFrame,
+    counts: Counts,
+    splits: Sequence[str],
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, Counts]:
+    """Where one of test set and twin is short of negatives, leave out as many of the other at random."""
+    made = {split: negatives[negatives["split"] == split] for split in splits}
+    wanted = {split: count_wanted(int((positives["split"] == split).sum()), recipe.ratio) for split in splits}
+    fraction = min((len(rows) / wanted[split] for split, rows in made.items() if wanted[split]), default=1.0)
+    n_kept = {split: min(len(rows), round(fraction * wanted[split])) for split, rows in made.items()}
+    kept = [rows.iloc[np.sort(rng.permutation(len(rows))[: n_kept[split]])] for split, rows in made.items()]
+    found = dict(counts) | {f"n_negatives_{split}": n for split, n in n_kept.items()}
+    n_gone = sum(map(len, made.values())) - sum(n_kept.values())
+    counts = [(reason, n) for reason, n in found.items() if not reason.startswith("n_negatives_")]
+    return join_examples(*kept), [
+        *counts,
+        ("short_twin", n_gone),
+        *((reason, n) for reason, n in found.items() if reason.startswith("n_negatives_")),
+    ]
 
 
 def read_published_negatives(

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from bindgram.data.background import Background, why_undefined
+from bindgram.data.background import Background
 from bindgram.data.examples import ExampleTable, skipped_examples
 from bindgram.data.filters import Counts
-from bindgram.data.negatives import join_examples, make_negatives
+from bindgram.data.negatives import Recipe, join_examples, make_negatives
 from bindgram.provenance import step_rng
 
 TRAINING_SPLITS = ("train", "valid")
@@ -17,8 +17,7 @@ TRAINING_SPLITS = ("train", "valid")
 def make_labelled(
     experiment: str,
     positives: ExampleTable,
-    scheme: str,
-    ratio: float,
+    recipe: Recipe,
     seed: int,
     background: Background | None,
     provenance: Mapping[str, Any],
@@ -28,15 +27,19 @@ def make_labelled(
     Returns
     -------
     Negatives, labelled examples, and pairs (reason, n) as `make_negatives` gives them. Both tables are skipped, with
-    the same reason, where the positives are, where the experiment is held out of training, where the scheme is not
-    defined, or where a split has one class only.
+    the same reason, where the positives are, where the experiment is held out of training, where the recipe is not
+    defined, where a split has one class only, or fewer negatives than the recipe allows.
     """
-    reason = positives.held_out.get("reason") or why_undefined(positives, scheme)
+    reason = positives.held_out.get("reason") or positives.reason or recipe.undefined
     if reason:
         return skipped_examples(reason, provenance), skipped_examples(reason, provenance), []
-    rng = step_rng(seed, "negatives", experiment, scheme)
-    made, counts = make_negatives(experiment, positives.frame, TRAINING_SPLITS, scheme, ratio, rng, background)
+    rng = step_rng(seed, "negatives", experiment, recipe.name)
+    made, counts = make_negatives(
+        experiment, positives.frame, TRAINING_SPLITS, recipe.shares, recipe.ratio, rng, background
+    )
     labelled = label_examples(positives.frame, made, TRAINING_SPLITS, provenance)
+    if not labelled.skipped and (reason := recipe.why_too_few(positives.frame, made, TRAINING_SPLITS)):
+        labelled = skipped_examples(reason, provenance)
     if labelled.skipped:
         return labelled, labelled, counts
     return ExampleTable(made, provenance=provenance), labelled, counts

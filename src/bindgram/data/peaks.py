@@ -21,7 +21,7 @@ import pandas as pd
 from bindgram.data.bigbed import read_bigbed
 from bindgram.data.peak_lines import PEAK_DTYPES, Layout, parse_blocks, peak_table
 from bindgram.errors import InputError
-from bindgram.genome.text import text_blocks
+from bindgram.genome.text import region_lines, text_blocks
 
 BED_COLUMNS = ("chrom", "start", "end", "name", "score")
 BROADPEAK_COLUMNS = (*BED_COLUMNS, "strand", "signalValue", "pValue", "qValue")
@@ -88,6 +88,22 @@ def read_assembly_peaks(path: Path, format: str, chrom_sizes: Mapping[str, int])
             "peaks of another assembly"
         )
     return peaks
+
+
+def read_open_chromatin(path: Path, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
+    """Read peaks of open chromatin: ``chrom, position`` (bp) of their summits, or midpoints where none is called.
+
+    A file whose first line has the ten columns of narrowPeak, the last one a whole number, is read as such, any other
+    as BED.
+
+    Raises
+    ------
+    InputError : see `read_assembly_peaks`.
+    """
+    first = next((cells for _, cells in region_lines(path)), [])
+    is_narrowpeak = len(first) == len(NARROWPEAK_COLUMNS) and first[-1].strip().removeprefix("-").isdecimal()
+    peaks = read_assembly_peaks(path, "narrowPeak" if is_narrowpeak else "bed", chrom_sizes)
+    return pd.DataFrame({"chrom": peaks["chrom"], "position": summit_positions(peaks)})
 
 
 def summit_positions(peaks: pd.DataFrame) -> pd.Series:

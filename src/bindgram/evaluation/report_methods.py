@@ -16,6 +16,9 @@ SCHEME_WORDS = {
     "mononucleotide_shuffle": "shuffles of the positives that keep all base counts",
     "dinucleotide_shuffle": "shuffles of the positives that keep all dinucleotide counts",
     "trinucleotide_shuffle": "shuffles of the positives that keep all trinucleotide counts",
+    "neighbour": "windows in the flanks of the same peaks",
+    "other_peaks": "peaks of other factors in the same biosample, where this experiment has none",
+    "accessible_unbound": "open chromatin without a peak of the experiment",
     "published": "the negatives that were published with the sequences",
 }
 REFERENCES = (
@@ -33,7 +36,15 @@ def describe_test_set(name: str, config: Config) -> str:
     known = config.battery.test_sets.get(name)
     scheme, ratio = (known.scheme, known.ratio) if known else ("published", None)
     count = f", {ratio:g} per bound window" if ratio else ""
-    return f"Positives: bound windows of the test regions. Negatives: {SCHEME_WORDS[scheme]}{count}."
+    return f"Positives: bound windows of the test regions. Negatives: {scheme_in_words(scheme, config)}{count}."
+
+
+def scheme_in_words(name: str, config: Config) -> str:
+    """What a scheme or a mixture gives."""
+    if name in SCHEME_WORDS:
+        return SCHEME_WORDS[name]
+    parts = (f"{100 * share:g} % {SCHEME_WORDS[part]}" for part, share in config.negatives.shares_of(name).items())
+    return f"a mixture of {'; '.join(parts)}"
 
 
 def methods_page(config: Config, upstream: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
@@ -106,14 +117,23 @@ def _split(config: Config) -> str:
 def _negatives(config: Config) -> str:
     settings = config.negatives
     parts = [f"{settings.ratio:g} per positive, of the same split as the positive it belongs to."]
-    if "genomic_matched" in settings.schemes:
-        parts.append("genomic_matched: " + _genomic(config))
-    if "dinucleotide_shuffle" in settings.schemes:
-        parts.append(
-            "dinucleotide_shuffle: an exact shuffle of the positive (Euler path) that keeps all dinucleotide counts "
-            "and the first and last base; for published sets without coordinates as well."
-        )
+    parts += [
+        f"{name}: {scheme_in_words(name, config)}." for name in settings.schemes if name not in _SCHEME_PARAGRAPHS
+    ]
+    used = {scheme for name in settings.schemes for scheme in settings.shares_of(name)}
+    parts += [f"{name}: {words(config)}" for name, words in _SCHEME_PARAGRAPHS.items() if name in used]
+    parts.append(
+        f"Where fewer than {settings.minimum_fraction:g} of the negatives wanted could be made in a split, the table "
+        "is skipped; above that it has what could be made (see the data page for what is missing and why)."
+    )
     return " ".join(parts)
+
+
+def _shuffled(config: Config) -> str:
+    return (
+        "an exact shuffle of the positive (Euler path) that keeps all dinucleotide counts and the first and last base; "
+        "for published sets without coordinates as well."
+    )
 
 
 def _genomic(config: Config) -> str:
@@ -127,13 +147,47 @@ def _genomic(config: Config) -> str:
     )
 
 
+def _neighbours(config: Config) -> str:
+    return (
+        f"windows within {config.negatives.neighbour_bp:,} bp of the positive, on both sides, at least "
+        f"{config.negatives.exclusion_bp:,} bp from every peak of the experiment, off the blacklist, without "
+        "ambiguous bases and without overlaps."
+    )
+
+
+def _others(config: Config) -> str:
+    return (
+        "windows around summits of other factors' peaks in the same biosample, at least "
+        f"{config.negatives.exclusion_bp:,} bp from every peak of the experiment, drawn from a frozen list of "
+        "experiments; other experiments of the same TF give none, and their peaks are kept free too. Of peaks that "
+        "overlap one is drawn. With fewer than three other factors the scheme is not defined."
+    )
+
+
+def _accessible(config: Config) -> str:
+    return (
+        f"windows around summits of open chromatin, {config.negatives.exclusion_bp:,} bp or more from every peak of "
+        "the experiment; not defined without a file of open chromatin."
+    )
+
+
+_SCHEME_PARAGRAPHS = {
+    "genomic_matched": _genomic,
+    "dinucleotide_shuffle": _shuffled,
+    "neighbour": _neighbours,
+    "other_peaks": _others,
+    "accessible_unbound": _accessible,
+}
+
+
 def _test_sets(config: Config) -> str:
     limit = config.battery.max_positives
     sets = " ".join(f"{name}: {describe_test_set(name, config)}" for name in config.battery.test_sets)
     chosen = "" if limit is None else f" At most {limit:,} positives per split, drawn at random, enter a test set."
     return (
         f"The same for every model, whatever it was trained on. {sets}{chosen} Each has a validation twin of the same "
-        "kind and ratio. Where one is not defined (genomic negatives of sequences without coordinates), it is absent."
+        "kind and ratio: where one of the two is short of negatives, as many of the other are left out. Where a test "
+        "set is not defined (genomic negatives of sequences without coordinates, too few other factors), it is absent."
     )
 
 

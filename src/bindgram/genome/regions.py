@@ -53,6 +53,11 @@ def merge(regions: pd.DataFrame) -> pd.DataFrame:
 
 def subtract(regions: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """Return the pieces of each region that no other covers, in the order of `regions`, each from left to right."""
+    return pieces(regions, others).drop(columns="row")
+
+
+def pieces(regions: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """As `subtract`, with the column ``row``: the number of the region (from 0) that each piece is of."""
     (starts, ends), (other_starts, other_ends), names = _keys(regions, others)
     other_starts, other_ends = _merged(other_starts, other_ends)
     first = np.searchsorted(other_ends, starts, side="right")
@@ -64,7 +69,7 @@ def subtract(regions: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     left = np.where(piece == 0, starts[row], padded_ends[hole - 1])
     right = np.where(piece == n_holes[row], ends[row], padded_starts[np.minimum(hole, len(other_starts))])
     kept = left < right
-    return _frame(left[kept], right[kept], names)
+    return _frame(left[kept], right[kept], names).assign(row=row[kept])
 
 
 def extend(regions: pd.DataFrame, flank: int, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:

@@ -6,20 +6,32 @@ No field has a default: those live in ``config/config.yaml`` only.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bindgram.settings.base import Id, Settings, parse, read_yaml
 from bindgram.settings.filters import FilterItem, check_filters, parse_filter
 
-Scheme = Literal["mononucleotide_shuffle", "dinucleotide_shuffle", "trinucleotide_shuffle", "genomic_matched"]
 HomologyAction = Literal["report", "remove", "none"]
+Scheme = Literal[
+    "mononucleotide_shuffle",
+    "dinucleotide_shuffle",
+    "trinucleotide_shuffle",
+    "genomic_matched",
+    "neighbour",
+    "other_peaks",
+    "accessible_unbound",
+]
+# Schemes that draw from the genome, so that the positives need coordinates.
+GENOMIC_SCHEMES = frozenset({"genomic_matched", "neighbour", "other_peaks", "accessible_unbound"})
+SchemeName = Scheme | Id  # or a mixture; `load_project` checks that there is one
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Ids = list[Id]
+Shares = Annotated[dict[Scheme, Rate], Field(min_length=1)]
 Names = list[str]  # named here, because a section with a key `list` cannot use the type of that name
 Tiers = list[Count]
 
@@ -70,9 +82,12 @@ class MinimumPositives(Settings):
 class NegativesSettings(Settings):
     """How training negatives are made."""
 
-    schemes: Annotated[list[Scheme], Field(min_length=1)]
+    schemes: Annotated[list[SchemeName], Field(min_length=1)]
     ratio: Ratio
+    mixtures: dict[Id, Shares]
+    minimum_fraction: Annotated[float, Field(ge=0, le=1)]
     exclusion_bp: Count
+    neighbour_bp: Positive
     gc_bins: Positive
     repeat_bins: Positive
 
@@ -81,11 +96,25 @@ class NegativesSettings(Settings):
     def _unique(cls, value: list[str]) -> list[str]:
         return _unique(value)
 
+    @field_validator("mixtures")
+    @classmethod
+    def _whole(cls, value: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for name, shares in value.items():
+            if name in get_args(Scheme) or name == "published":
+                raise ValueError(f"{name!r} is the name of a scheme; rename the mixture")
+            if abs(sum(shares.values()) - 1) > 1e-6:
+                raise ValueError(f"{name}: the shares sum up to {sum(shares.values()):g}; make it 1")
+        return value
+
+    def shares_of(self, name: str) -> dict[str, float]:
+        """Schemes behind the name of a scheme or mixture, with the share of each."""
+        return dict(self.mixtures.get(name, {name: 1.0}))
+
 
 class TestSetSettings(Settings):
     """One test set of the battery."""
 
-    scheme: Scheme
+    scheme: SchemeName
     ratio: Ratio
 
 
@@ -206,6 +235,11 @@ class Config(Settings):
     evaluation: EvaluationSettings
     headline: "Headline"
     costs: CostSettings
+
+    def schemes_in_use(self) -> set[str]:
+        """Schemes that negatives and test sets are made by, those behind mixtures among them."""
+        names = [*self.negatives.schemes, *(made.scheme for made in self.battery.test_sets.values())]
+        return {scheme for name in names for scheme in self.negatives.shares_of(name)}
 
     @field_validator("models", "seeds")
     @classmethod

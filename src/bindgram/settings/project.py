@@ -6,11 +6,11 @@ Used by the workflow and by ``bindgram check``, so that both say the same.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bindgram.errors import InputError, raise_all
 from bindgram.settings.base import named_file, suggestion, with_suggestions
-from bindgram.settings.config import Config, parse_config
+from bindgram.settings.config import Config, Scheme, parse_config
 from bindgram.settings.models import LanguageModelFile, ModelFile, load_language_model, load_model
 from bindgram.settings.selection import read_list, select, selection_problems
 from bindgram.settings.sheets import (
@@ -35,7 +35,12 @@ class Project:
     split: SplitFile
     models: dict[str, ModelFile]
     language_models: dict[str, LanguageModelFile]
-    universe: tuple[str, ...]  # experiments that may be pooled for adaptation
+    universe: tuple[str, ...]  # the frozen list of experiments that others draw from
+
+    @property
+    def others(self) -> dict[str, Experiment]:
+        """Experiments whose peaks `other_peaks` draws from, by id: of the universe, in biosamples of selected rows."""
+        return others_of(self.config, {name: self.experiments[name] for name in sorted(self.universe)}, self.selected)
 
     def why_held_out(self, experiment: str) -> str:
         """Why nothing of an experiment of the sheet may train; "" where all of it may."""
@@ -45,6 +50,18 @@ class Project:
     def trained(self) -> dict[str, Experiment]:
         """The selected rows that are not held out of training."""
         return {name: row for name, row in self.selected.items() if not self.why_held_out(name)}
+
+
+def others_of(
+    config: Config, universe: Mapping[str, Experiment], selected: Mapping[str, Experiment]
+) -> dict[str, Experiment]:
+    """Rows of the universe that schemes of this run draw from: peaks on a genome, in biosamples of selected rows."""
+    if "other_peaks" not in config.schemes_in_use():
+        return {}
+    places = {(row.assembly, row.biosample) for row in selected.values() if row.has_coordinates}
+    return {
+        name: row for name, row in universe.items() if row.has_coordinates and (row.assembly, row.biosample) in places
+    }
 
 
 def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files: bool = True) -> Project:
@@ -71,7 +88,9 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
     selected = select(experiments.rows, checked.select, listed) if experiments else {}
     used = {row.assembly for row in selected.values()}
     if experiments:
-        _check_rows(checked, experiments, assemblies, selected, root if check_files else None)
+        listed_rows = {name: experiments.rows[name] for name in universe if name in experiments.rows}
+        read = selected | others_of(checked, listed_rows, selected)
+        _check_rows(checked, experiments, assemblies, read, root if check_files else None)
         problems += selection_problems(checked, experiments, listed, selected)
         problems += experiments.complaints()
     if assemblies:
@@ -99,13 +118,13 @@ def _check_rows(
     config: Config,
     experiments: Sheet[Experiment],
     assemblies: Sheet[Assembly] | None,
-    selected: Mapping[str, Experiment],
+    used: Mapping[str, Experiment],
     root: Path | None,
 ) -> None:
     """Complain of assemblies and files (under `root`, if given) of the rows that are used or have mistakes."""
     known = {line.cells["assembly"] for line in assemblies.lines if "assembly" in line.cells} if assemblies else set()
     for line in experiments.lines:
-        if line.right and line.cells["experiment"] not in selected:
+        if line.right and line.cells["experiment"] not in used:
             continue
         if known:
             unknown_assembly(experiments, line, known, config.assemblies)
@@ -170,6 +189,15 @@ def _reference_problems(
             f"configuration: floor: {config.floor!r} is not a baseline (choose from {', '.join(config.baselines)})"
             f"{suggestion(config.floor, config.baselines)}"
         )
+    known = [*get_args(Scheme), *config.negatives.mixtures]
+    named = [("negatives.schemes", name) for name in config.negatives.schemes]
+    named += [(f"battery.test_sets.{key}.scheme", made.scheme) for key, made in config.battery.test_sets.items()]
+    problems += [
+        f"configuration: {key}: {name!r} is neither a scheme nor a mixture (negatives.mixtures); choose from "
+        f"{', '.join(known)}{suggestion(name, known)}"
+        for key, name in named
+        if name not in known
+    ]
     if config.headline.test_set not in config.battery.test_sets:
         problems.append(
             f"configuration: headline.test_set: {config.headline.test_set!r} is not in battery.test_sets "
@@ -179,7 +207,12 @@ def _reference_problems(
         ids = {line.cells.get("experiment", "") for line in experiments.lines}
         unknown = [name for name in universe if name not in ids]
         if unknown:
-            problems.append(f"{config.universe}: not in {config.experiments}: {with_suggestions(unknown, ids)}")
+            more = f", ... ({len(unknown)} ids)" if len(unknown) > 3 else ""
+            problems.append(
+                f"configuration: universe: {config.universe} lists what is not in {config.experiments}: "
+                f"{with_suggestions(unknown[:3], ids)}{more}; name a list of this sheet (config/README.md#universe "
+                "says how to freeze one), or set universe: null, which leaves other_peaks and its test sets out"
+            )
     if any(model.adapt == "tf" for model in models.values()) and not universe:
         problems.append("configuration: universe: required by a model with adapt: tf; name a list file")
     return problems

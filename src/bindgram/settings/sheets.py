@@ -3,6 +3,8 @@
 A sheet is read to its end whatever is wrong with it, so that all its problems come together, each with its line.
 """
 
+import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,6 +126,12 @@ class Sheet(Generic[Row]):
     def complaints(self) -> list[str]:
         """All problems in the order of the lines."""
         return [text for _, text in sorted(self.problems, key=lambda problem: problem[0])]
+
+
+def slug(text: str) -> str:
+    """`text` as part of a file name: itself where it is an id, else with a digest, so that no two texts are one."""
+    plain = re.sub("[^A-Za-z0-9_-]+", "_", text)
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def is_url(source: str) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from bindgram.data.battery import choose_positives, make_test_set, read_published_negatives
 from bindgram.data.examples import ExampleTable, canonical_sequences, check_examples, skipped_examples
 from bindgram.data.labelled import make_labelled
+from bindgram.data.negatives import Recipe
 from bindgram.errors import InputError
 from bindgram.sequence.dna import strings_of
 
@@ -34,10 +35,19 @@ PUBLISHED = rows_of(*["test"] * 10, seed=3, label=0, prefix="e:test")
 
 
 def battery_set(
-    positives=POSITIVES, name="T1", scheme=SHUFFLE, ratio=2.0, max_positives=None, seed=1, published=PUBLISHED
+    positives=POSITIVES,
+    name="T1",
+    scheme=SHUFFLE,
+    ratio=2.0,
+    max_positives=None,
+    seed=1,
+    published=PUBLISHED,
+    minimum_fraction=0.1,
+    undefined="",
 ):
     table = positives if isinstance(positives, ExampleTable) else ExampleTable(positives)
-    made, counts = make_test_set("e", name, scheme, ratio, table, max_positives, seed, None, published, {})
+    recipe = Recipe(scheme, {scheme: 1.0}, ratio, minimum_fraction, undefined)
+    made, counts = make_test_set("e", name, recipe, table, max_positives, seed, None, published, {})
     check_examples(made.frame)
     return made, dict(counts)
 
@@ -78,7 +88,8 @@ def test_test_set_does_not_depend_on_other_test_sets_but_on_its_name_and_the_see
 
 
 def test_negatives_of_the_twin_are_not_those_of_training():
-    _, labelled, _ = make_labelled("e", ExampleTable(POSITIVES), SHUFFLE, 2.0, 1, None, {})
+    recipe = Recipe(SHUFFLE, {SHUFFLE: 1.0}, 2.0, 0.1)
+    _, labelled, _ = make_labelled("e", ExampleTable(POSITIVES), recipe, 1, None, {})
     twin = negatives_of(battery_set()[0])
     assert not set(labelled.frame["sequence"]) & set(twin["sequence"])
 
@@ -106,8 +117,8 @@ def test_skipped_positives_pass_their_reason_on():
 
 
 def test_genomic_test_set_of_a_published_experiment_is_skipped():
-    made, _ = battery_set(scheme="genomic_matched")
-    assert made.reason == "no coordinates: genomic_matched is not defined; use dinucleotide_shuffle"
+    made, _ = battery_set(scheme="genomic_matched", undefined="no coordinates")
+    assert made.reason == "no coordinates"
 
 
 def test_split_without_a_negative_skips_the_test_set():

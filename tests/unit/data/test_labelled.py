@@ -4,6 +4,7 @@ import pytest
 
 from bindgram.data.examples import ExampleTable, read_examples, skipped_examples, write_examples
 from bindgram.data.labelled import label_examples, make_labelled
+from bindgram.data.negatives import Recipe
 from bindgram.sequence.dna import strings_of
 
 
@@ -25,8 +26,9 @@ def positive_rows(*splits, seed=0, width=30):
     )
 
 
-def labelled_of(positives, ratio=1.0, seed=1, scheme="dinucleotide_shuffle"):
-    return make_labelled("e", positives, scheme, ratio, seed, None, {"command": "negatives"})
+def labelled_of(positives, ratio=1.0, seed=1, scheme="dinucleotide_shuffle", undefined=""):
+    recipe = Recipe(scheme, {scheme: 1.0}, ratio, 0.1, undefined)
+    return make_labelled("e", positives, recipe, seed, None, {"command": "negatives"})
 
 
 def test_train_and_valid_are_labelled_and_test_is_left_alone():
@@ -60,8 +62,8 @@ def test_skipped_positives_stay_skipped_with_their_reason():
 
 
 def test_genomic_scheme_of_a_published_set_is_skipped():
-    _, labelled, _ = labelled_of(ExampleTable(positive_rows("train", "valid")), scheme="genomic_matched")
-    assert labelled.reason == "no coordinates: genomic_matched is not defined; use dinucleotide_shuffle"
+    _, labelled, _ = labelled_of(ExampleTable(positive_rows("train", "valid")), undefined="no universe")
+    assert labelled.reason == "no universe"
 
 
 @pytest.mark.parametrize(

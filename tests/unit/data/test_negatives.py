@@ -8,7 +8,7 @@ import pandas as pd
 import pysam
 import pytest
 
-from bindgram.data.background import BackgroundRequest, why_undefined
+from bindgram.data.background import BackgroundRequest
 from bindgram.data.examples import ExampleTable, canonical_sequences, check_examples, empty_examples, skipped_examples
 from bindgram.data.negatives import KLET_SCHEMES, NEGATIVE_SCHEMES, PRESERVES, make_negatives, spread_ratio
 from bindgram.data.tiles import Tiles, write_tiles
@@ -20,6 +20,9 @@ from bindgram.sequence.kmers import count_kmers
 from bindgram.settings.config import Scheme
 
 DINUCLEOTIDE = "dinucleotide_shuffle"
+OF_OTHER_SCHEMES = {
+    "neighbour_bp": 2000, "universe": None, "tf": None, "accessibility": None, "accessibility_record": None
+}  # fmt: skip
 
 
 def rng(seed=1):
@@ -153,14 +156,16 @@ def test_no_positives_give_no_negatives(scheme):
 
 def test_genomic_scheme_is_undefined_without_coordinates():
     table = ExampleTable(unplaced(random_sequences(2)))
-    assert why_undefined(table, "genomic_matched") == (
+    request = BackgroundRequest(**dict.fromkeys(BackgroundRequest.__dataclass_fields__))
+    assert request.why_undefined(table, ["genomic_matched"]) == (
         "no coordinates: genomic_matched is not defined; use dinucleotide_shuffle"
     )
-    assert why_undefined(table, DINUCLEOTIDE) == ""
+    assert request.why_undefined(table, [DINUCLEOTIDE]) == ""
 
 
 def test_reason_of_skipped_positives_is_passed_on():
-    assert why_undefined(skipped_examples("too few peaks", {}), DINUCLEOTIDE) == "too few peaks"
+    request = BackgroundRequest(**dict.fromkeys(BackgroundRequest.__dataclass_fields__))
+    assert request.why_undefined(skipped_examples("too few peaks", {}), [DINUCLEOTIDE]) == "too few peaks"
 
 
 def small_case(folder):
@@ -201,6 +206,7 @@ def genomic_case(folder, blacklist=True, **changes):
         "exclusion_bp": 40,
         "gc_bins": 5,
         "repeat_bins": 1,
+        **OF_OTHER_SCHEMES,
     }
     return positives, BackgroundRequest(**values | changes)
 
@@ -254,14 +260,14 @@ def test_genome_is_not_opened_for_schemes_that_do_not_draw_from_it(tmp_path):
 
 def test_provenance_says_what_was_matched_and_from_what(tmp_path):
     _, request = genomic_case(tmp_path)
-    described = request.describe("genomic_matched")
+    described = request.describe(["genomic_matched"])
     assert described == {
         "exclusion_bp": 40,
         "gc_bins": 5,
         "repeat_bins": 1,
         "matched_on": ["gc", "repeats", "ambiguous"],
     }
-    assert request.describe(DINUCLEOTIDE) == request.inputs([DINUCLEOTIDE]) == {}
+    assert request.describe([DINUCLEOTIDE]) == request.inputs([DINUCLEOTIDE]) == {}
     inputs = request.inputs([DINUCLEOTIDE, "genomic_matched"])
     assert inputs == {"tiles": Tiles.open(tmp_path / "tiles.h5").provenance, "peaks": {"digest": "of peaks"}}
 
@@ -272,7 +278,7 @@ def test_without_soft_masking_and_without_a_file_repeats_are_not_among_what_was_
     (tmp_path / "genome.fa").write_text(text)
     with Genome.open(tmp_path / "genome.fa") as genome:
         write_tiles(tmp_path / "tiles.h5", genome, 60, None, None, {})
-    assert request.describe("genomic_matched")["matched_on"] == ["gc", "ambiguous"]
+    assert request.describe(["genomic_matched"])["matched_on"] == ["gc", "ambiguous"]
 
 
 def test_tiles_of_another_width_or_genome_are_refused(tmp_path):
@@ -311,7 +317,9 @@ def half_masked(folder, width=50):
         name: folder / f"{name}.{suffix}" for name, suffix in (("genome", "fa"), ("tiles", "h5"), ("split", "yaml"))
     }
     peaks = {"peaks": folder / "peaks.bed", "peaks_record": folder / "peaks.json", "format": "bed", "blacklist": None}
-    return BackgroundRequest(**names, **peaks, assembly="tiny", exclusion_bp=0, gc_bins=5, repeat_bins=4)
+    return BackgroundRequest(
+        **names, **peaks, assembly="tiny", exclusion_bp=0, gc_bins=5, repeat_bins=4, **OF_OTHER_SCHEMES
+    )
 
 
 def at(folder, starts, width=50):
@@ -390,7 +398,7 @@ def test_gc_of_real_negatives_follows_the_positives_bin_by_bin(chr22, real_data,
     files = {"genome": chr22, "tiles": tmp_path / "tiles.h5", "split": tmp_path / "split.yaml", "blacklist": None}
     files |= {"peaks": peaks, "peaks_record": tmp_path / "peaks.json"}  # the blacklist is that of the tiles
     numbers = {"exclusion_bp": 500, "gc_bins": 50, "repeat_bins": 5}
-    request = BackgroundRequest(**files, assembly="hg38", format="bed", **numbers)
+    request = BackgroundRequest(**files, assembly="hg38", format="bed", **numbers, **OF_OTHER_SCHEMES)
     positives = real_positives(chr22, read_bed3(peaks), 600)
     with request.open(ExampleTable(positives), ["genomic_matched"]) as background:
         made, counts = make_negatives("e", positives, ("train",), "genomic_matched", 2.0, rng(), background)

@@ -13,6 +13,7 @@ CHANGES = {
     "experiments": "config/mine.tsv",
     "assemblies": "config/mine_assemblies.tsv",
     "split": "mine",
+    "universe": None,
     "select": {"tiers": []},
     "models": ["awd_lstm", "deepbind_cnn"],
     "seeds": [1, 2],
@@ -53,7 +54,7 @@ def test_tokens_are_those_counted_by_hand(costs):
     assert (found.n_experiments, found.n_models, found.n_seeds) == (2, 2, 2)
     # of each experiment 60 positives train, 10 validate, 30 test; 102 bp are 100 3-mers with stride 1
     examples = 2 * 2 * (60 + 10 * 2 / 3) * 3  # experiments, seeds, with two negatives per positive
-    tested = 2 * 2 * (15 + 10) * (2 + 11) * 2  # at most 15 positives; 1 and 10 negatives for each; two strands
+    tested = 2 * 2 * (15 + 10) * (2 + 11 + 11) * 2  # at most 15 positives; 1, 10 and 10 negatives for each; two strands
     assert works(found) == {
         ("pretrain", "awd_lstm"): (1, 600 * 2),
         ("adapt", "awd_lstm"): (2, 2 * 60 * 101 * 2 * 5),

@@ -113,7 +113,7 @@ def test_missing_peak_file_is_named_with_its_experiment(demo, root):
 def test_adaptation_needs_a_stage_and_a_universe(demo, root):
     path = root / "config/models/awd_lstm_demo.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"adapt": "tf"}))
-    message = problems(demo, root)
+    message = problems(merge(demo, {"universe": None}), root)
     assert "adapt: config/lms/awd_lstm_demo.yaml has no adapt stage" in message
     assert "universe: required by a model with adapt: tf" in message
 
@@ -161,7 +161,7 @@ def sheet_of_500(root, mistakes):
         cells |= mistakes.get(number, {})
         lines.append("\t".join(text for text in cells.values() if text is not None))
     (root / "config/mine.tsv").write_text("\n".join(lines) + "\n")
-    return {"experiments": "config/mine.tsv", "select": {"tfs": [], "tiers": [1]}}
+    return {"experiments": "config/mine.tsv", "universe": None, "select": {"tfs": [], "tiers": [1]}}
 
 
 def test_ten_wrong_rows_among_500_are_named_at_once(demo, root):

@@ -30,6 +30,7 @@ def chosen(config, root):
         ]
         (root / "config/mine.tsv").write_text("\n".join(lines) + "\n")
         changes = {"experiments": "config/mine.tsv", "assemblies": "config/mine_assemblies.tsv", "select": selection}
+        changes["universe"] = None
         (root / "config/mine_assemblies.tsv").write_text("assembly\tfasta\nhg38\thttps://x/hg38.fa\n")
         return list(load_project(merge(config, changes), root).selected)
 

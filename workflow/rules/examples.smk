@@ -136,5 +136,6 @@ rule make_negatives:
     shell:
         "bindgram negatives --experiment {wildcards.experiment} --positives {input.positives}"
         " --scheme {wildcards.scheme} --ratio {params.settings[ratio]} --seed {params.settings[seed]}"
-        " {params.background} {params.tuned} --output {output.negatives} --labelled {output.labelled} --filter-table {output.filter_table}"
+        " {params.background} {params.tuned} --output {output.negatives} --labelled {output.labelled}"
+        " --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"

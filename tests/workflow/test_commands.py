@@ -135,7 +135,7 @@ def test_published_set_needs_no_genome_and_tests_on_its_own_sequences(every_kind
 def test_source_of_many_experiments_is_fetched_once_and_each_takes_its_peaks(every_kind_of_job):
     commands = planned_commands(every_kind_of_job)
     fetched = [words for words in commands if words[0] == "fetch" and "resources/sources/" in " ".join(words)]
-    assert sorted(words[words.index("--kind") + 1] for words in fetched) == ["chain", "encode_clusters"]
+    assert sorted(words[words.index("--kind") + 1] for words in fetched) == ["chain", "encode_clusters", "peaks"]
     extracted = {}
     for words in commands:
         if words[0] == "extract":

@@ -80,7 +80,11 @@ def duplicated(frame: pd.DataFrame, context: FilterContext) -> np.ndarray:
     order = np.argsort(frame["split"].map(_KEEP_FIRST).fillna(len(_KEEP_FIRST)).to_numpy(), kind="stable")
     repeated = np.zeros(len(frame), bool)
     repeated[order] = canonical.iloc[order].duplicated().to_numpy()
-    return repeated | canonical.isin(context.known).to_numpy()
+    if not context.known:
+        return repeated
+    # A set of Python texts is asked one by one: `isin` would first copy all of it.
+    known = (text in context.known for text in canonical.to_numpy(object))
+    return repeated | np.fromiter(known, bool, len(canonical))
 
 
 def peaks_of_width(frame: pd.DataFrame, bounds: tuple[int, int], context: FilterContext) -> pd.DataFrame:

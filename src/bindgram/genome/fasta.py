@@ -5,6 +5,7 @@ base ``p`` lies at byte ``offset + p // linebases * linewidth + p % linebases``.
 Coordinates are bp, 0-based and half-open; bases are ASCII codes (uint8) with their case kept.
 """
 
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ import pandas as pd
 from bindgram.errors import InputError
 from bindgram.genome.text import GZIP_MAGIC
 
-_CELLS_PER_CHUNK = 4_000_000  # of the index grid in `Genome.windows`: 32 MB of int64
+_CELLS_PER_CHUNK = 500_000  # of the index grid in `Genome.windows`: 4 MB of int64, and some 64 kB of file per window
 _SCAN_BP = 8_000_000  # bp held at a time while scanning a chromosome
+_LONG_BP = 1_000_000  # reads from this length on are parts of a pass over the genome
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,12 @@ def read_index(path: Path) -> dict[str, IndexEntry]:
 class Genome:
     """An indexed, uncompressed FASTA. Use `Genome.open`, best as a context manager."""
 
-    def __init__(self, path: Path, index: dict[str, IndexEntry], data: np.ndarray) -> None:
+    def __init__(self, path: Path, index: dict[str, IndexEntry], mapped: mmap.mmap) -> None:
         self.path = path
         self.chrom_sizes = {name: entry.length for name, entry in index.items()}
         self._index = index
-        self._data = data
+        self._mapped: mmap.mmap | None = mapped
+        self._data = np.frombuffer(mapped, np.uint8)
 
     @classmethod
     def open(cls, fasta: Path) -> Self:
@@ -75,12 +78,13 @@ class Genome:
         """
         path = Path(fasta)
         index = read_index(path.with_name(path.name + ".fai"))
-        if not path.is_file() or not index:
-            raise InputError(f"{path}: no such file, or its index is empty")
-        data = np.memmap(path, dtype=np.uint8, mode="r")
-        if data[:2].tobytes() == GZIP_MAGIC:
+        if not path.is_file() or not path.stat().st_size or not index:
+            raise InputError(f"{path}: no such file, or it or its index is empty")
+        with path.open("rb") as handle:
+            mapped = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+        if mapped[:2] == GZIP_MAGIC:
             raise InputError(f"{path}: compressed; decompress it (bindgram fetch --kind fasta does)")
-        genome = cls(path, index, data)
+        genome = cls(path, index, mapped)
         genome._check_index()
         return genome
 
@@ -103,7 +107,7 @@ class Genome:
 
     def close(self) -> None:
         """Let go of the memory map; arrays that were fetched stay valid, they are copies."""
-        self._data = np.empty(0, np.uint8)
+        self._data, self._mapped = np.empty(0, np.uint8), None
 
     def _entry(self, chrom: str) -> IndexEntry:
         if chrom not in self._index:
@@ -131,6 +135,8 @@ class Genome:
         lines = self._data[begin:tail].reshape(n_full, entry.linewidth)
         bases[: n_full * entry.linebases].reshape(n_full, entry.linebases)[...] = lines[:, : entry.linebases]
         bases[n_full * entry.linebases :] = self._data[tail : tail + len(bases) - n_full * entry.linebases]
+        if end - start >= _LONG_BP:
+            self._forget()
         return bases[start - first * entry.linebases :]
 
     def windows(self, chroms: Sequence[str], starts: np.ndarray, width: int) -> np.ndarray:
@@ -153,7 +159,13 @@ class Genome:
             for begin in range(0, len(rows), rows_per_chunk):
                 chunk = rows[begin : begin + rows_per_chunk]
                 bases[chunk] = self._data[_byte_grid(self._index[name], starts[chunk], width)]
+                self._forget()
         return bases
+
+    def _forget(self) -> None:
+        """Give back the pages of the file that were read: those of a whole genome would count as memory of this job."""
+        if self._mapped is not None:
+            self._mapped.madvise(mmap.MADV_DONTNEED)
 
     def _check_windows(self, chrom: str, starts: np.ndarray, width: int) -> None:
         length = self._entry(chrom).length

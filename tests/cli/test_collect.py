@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 def run(*more: str, experiments: str = "E1") -> None:
     arguments = ["--experiment-sheet", "sheet.tsv", "--experiments", experiments, "--models", "cnn"]
-    arguments += ["--baselines", "gc", "--schemes", "matched", "--seeds", "1", "--split", "f", "--floor", "gc"]
+    arguments += ["--baselines", "gc", "--schemes", "matched", "--seeds", "1", "--splits", "f", "--floor", "gc"]
     arguments += ["--template", "{model}.{experiment}.{seed}.json", "--output", "metrics.tsv", "--revision", "1", *more]
     result = CliRunner().invoke(collect, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output

@@ -55,7 +55,7 @@ CONFIG = PROJECT.config
 REVISIONS = read_yaml(Path("config/revisions.yaml"))
 
 ID = "[A-Za-z0-9_-]+"
-SPLIT = CONFIG.split
+SPLITS = CONFIG.split
 EXPERIMENTS = list(PROJECT.selected)
 SCHEMES = CONFIG.negatives.schemes
 OTHERS = PROJECT.others  # experiments whose peaks others draw from, selected or not
@@ -396,14 +396,19 @@ def scheme_settings(wildcards, names):
     return bearing
 
 
+def split_file(split):
+    """A checked split file."""
+    if split not in PROJECT.splits:
+        raise WorkflowError(f"split {split!r} is not configured ({', '.join(SPLITS)}); set split in the configuration")
+    return PROJECT.splits[split]
+
+
 @cache
 def split_blocks(split, assembly):
     """Blocks of one assembly, as parameter: a change elsewhere in the split file reruns nothing."""
-    if split != SPLIT:
-        raise WorkflowError(f"split {split!r} is not the configured split {SPLIT!r}; set split in the configuration")
-    if assembly not in PROJECT.split.assemblies:
+    if assembly not in split_file(split).assemblies:
         raise WorkflowError(f"config/splits/{split}.yaml: assemblies: {assembly!r} is missing; add its blocks")
-    return PROJECT.split.assemblies[assembly].regions()
+    return split_file(split).assemblies[assembly].regions()
 
 
 def blocks_of_experiment(wildcards):
@@ -413,27 +418,34 @@ def blocks_of_experiment(wildcards):
 
 def held_out_option(wildcards):
     """Split that the whole experiment is held out into and why, or nothing where it may train."""
-    reason = PROJECT.why_held_out(wildcards.experiment)
-    split = split_of_experiment(row(wildcards), PROJECT.split.hold_out)
+    split = split_of_experiment(row(wildcards), split_file(wildcards.split).hold_out)
+    reason = PROJECT.why_held_out(wildcards.experiment, wildcards.split)
     return f"--held-out {split} {shlex.quote(reason)}" if reason else ""
 
 
 # Store
 
-# Assembly to its experiments with coordinates, each with all of its row that stands in a store.
+# Assembly to its experiments with coordinates.
 STORE_EXPERIMENTS = {
-    assembly: {
-        name: [row.tf, row.biosample, row.family, row.stored_format, split_of_experiment(row, PROJECT.split.hold_out)]
-        for name, row in PROJECT.selected.items()
-        if row.assembly == assembly and row.has_coordinates
-    }
+    assembly: [name for name, row in PROJECT.selected.items() if row.assembly == assembly and row.has_coordinates]
     for assembly in sorted({row.assembly for row in PROJECT.selected.values() if row.has_coordinates})
 }
 
 
-def store_file(assembly):
-    """The store of an assembly with the configured bins."""
-    return f"results/store/{assembly}.{SPLIT}.b{CONFIG.store.bin_bp}w{CONFIG.store.window_bp}.h5"
+def store_columns(wildcards):
+    """The experiments of a store, each with all of its row that stands there."""
+    hold_out = split_file(wildcards.split).hold_out
+    rows = [PROJECT.selected[name] for name in STORE_EXPERIMENTS[wildcards.assembly]]
+    return {
+        row.experiment: [row.tf, row.biosample, row.family, row.stored_format, split_of_experiment(row, hold_out)]
+        for row in rows
+    }
+
+
+def store_files():
+    """The stores of all assemblies with the configured bins."""
+    bins = f"b{CONFIG.store.bin_bp}w{CONFIG.store.window_bp}"
+    return expand(f"results/store/{{assembly}}.{{split}}.{bins}.h5", assembly=STORE_EXPERIMENTS, split=SPLITS)
 
 
 def store_inputs(wildcards):
@@ -594,7 +606,7 @@ def adaptation_positives(wildcards):
             f"{CONFIG.universe}: no experiment of TF {name} on {wildcards.assembly}; add one, "
             "or use a model without adapt: tf"
         )
-    trained = [experiment for experiment in chosen if not PROJECT.why_held_out(experiment)]
+    trained = [experiment for experiment in chosen if not PROJECT.why_held_out(experiment, wildcards.split)]
     return [f"results/examples/{wildcards.split}/{experiment}/positives.parquet" for experiment in trained or chosen]
 
 
@@ -624,12 +636,13 @@ BASELINE_METRICS = of_baselines(METRICS)
 EVALUATION_SETTINGS = dict(**CONFIG.evaluation.model_dump(), seed=CONFIG.seed, revision=REVISIONS["evaluate"])
 
 
-def per_training(template, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=True):
-    """`template` of every model, scheme and seed; baselines have the first seed only."""
+def per_training(template, splits=SPLITS, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=True):
+    """`template` of every split, model, scheme and seed; baselines have the first seed only."""
     learners = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
     learners += [(baseline, CONFIG.seeds[0]) for baseline in CONFIG.baselines] if baselines else []
     return [
-        template.format(model=model, split=SPLIT, experiment=experiment, scheme=scheme, seed=seed)
+        template.format(model=model, split=split, experiment=experiment, scheme=scheme, seed=seed)
+        for split in splits
         for experiment in experiments
         for scheme in schemes
         for model, seed in learners
@@ -637,13 +650,15 @@ def per_training(template, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=T
 
 
 def of_experiment(template, *, baselines):
-    """An input function: `template` of every model and seed of one experiment and scheme."""
-    return lambda wildcards: per_training(template, [wildcards.experiment], [wildcards.scheme], baselines)
+    """An input function: `template` of every model and seed of one split, experiment and scheme."""
+    return lambda wildcards: per_training(
+        template, [wildcards.split], [wildcards.experiment], [wildcards.scheme], baselines
+    )
 
 
 def figure_files():
     """One figure of each experiment and scheme: the job that draws it draws the others too."""
-    return expand(FIGURE, split=SPLIT, experiment=EXPERIMENTS, scheme=SCHEMES, figure="curves")
+    return expand(FIGURE, split=SPLITS, experiment=EXPERIMENTS, scheme=SCHEMES, figure="curves")
 
 
 def figure_title(wildcards):
@@ -661,7 +676,13 @@ def figure_labels(figure):
         "experiment": wildcards.experiment,
         "trained against": wildcards.scheme.replace("_", " "),
         "figure": figure,
+        **of_split(wildcards),
     }
+
+
+def of_split(wildcards):
+    """The label that tells figures of several splits apart."""
+    return {"split": wildcards.split} if len(SPLITS) > 1 else {}
 
 
 # Quality control
@@ -684,20 +705,25 @@ def qc_files():
     assemblies = sorted({row.assembly for row in PROJECT.selected.values()})
     several = [assembly for assembly in assemblies if len(experiments_on(assembly)) > 1]
     files = (
-        expand("results/qc/{split}/overlap.{assembly}.svg", split=SPLIT, assembly=several) if CONFIG.qc.overlap else []
+        expand("results/qc/{split}/overlap.{assembly}.svg", split=SPLITS, assembly=several) if CONFIG.qc.overlap else []
     )
     if CONFIG.qc.signal:
         signals = {assembly: experiments_with_signal(assembly) for assembly in assemblies}
         several = [assembly for assembly, experiments in signals.items() if len(experiments) > 1]
         drawn = [experiment for experiments in signals.values() for experiment in experiments]
-        files += expand("results/qc/{split}/{experiment}/signal_heatmap.png", split=SPLIT, experiment=drawn)
-        files += expand("results/qc/{split}/signal_correlation.{assembly}.png", split=SPLIT, assembly=several)
+        files += expand("results/qc/{split}/{experiment}/signal_heatmap.png", split=SPLITS, experiment=drawn)
+        files += expand("results/qc/{split}/signal_correlation.{assembly}.png", split=SPLITS, assembly=several)
     return files
 
 
 def signal_labels(figure):
     """Labels of a figure of the signal, in the list of an experiment's figures."""
-    return lambda wildcards: {"experiment": wildcards.experiment, "trained against": "(all)", "figure": figure}
+    return lambda wildcards: {
+        "experiment": wildcards.experiment,
+        "trained against": "(all)",
+        "figure": figure,
+        **of_split(wildcards),
+    }
 
 
 def correlation_look(n):
@@ -714,7 +740,7 @@ COLLECTED = " ".join(
         option("--baselines", ",".join(CONFIG.baselines)),
         option("--schemes", ",".join(SCHEMES)),
         option("--seeds", ",".join(map(str, CONFIG.seeds))),
-        option("--split", SPLIT),
+        option("--splits", ",".join(SPLITS)),
         option("--template", METRICS),
         option("--floor", CONFIG.floor),
     ]
@@ -768,6 +794,6 @@ FILTER_TABLE_OPTIONS = options("--filter-template", [*FILTER_TABLE_TEMPLATES, PU
 def filter_tables():
     """Tables of counts per filter reason of all experiments."""
     published = [name for name in EXPERIMENTS if not PROJECT.selected[name].has_coordinates]
-    return expand(FILTER_TABLE_TEMPLATES, split=SPLIT, experiment=EXPERIMENTS) + expand(
-        PUBLISHED_FILTER_TABLE, split=SPLIT, experiment=published
+    return expand(FILTER_TABLE_TEMPLATES, split=SPLITS, experiment=EXPERIMENTS) + expand(
+        PUBLISHED_FILTER_TABLE, split=SPLITS, experiment=published
     )

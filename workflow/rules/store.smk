@@ -7,7 +7,7 @@ localrules:
 
 rule store_all:
     input:
-        [store_file(assembly) for assembly in STORE_EXPERIMENTS],
+        store_files(),
 
 
 rule build_store:
@@ -32,7 +32,7 @@ rule build_store:
             option(f"--{name.replace('_', '-')}", input.get(name)) for name in ("blacklist", "blacklist_record")
         ),
         settings=lambda wildcards: dict(
-            columns=STORE_EXPERIMENTS[wildcards.assembly],
+            columns=store_columns(wildcards),
             labels=CONFIG.store.model_dump(include={"min_overlap", "min_peak_bp", "empty_fraction"}),
             seed=CONFIG.seed,
             blocks=split_blocks(wildcards.split, wildcards.assembly),

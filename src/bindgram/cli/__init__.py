@@ -18,6 +18,7 @@ from bindgram.cli.evaluate import evaluate
 from bindgram.cli.extract import extract
 from bindgram.cli.fetch import fetch
 from bindgram.cli.finetune import finetune
+from bindgram.cli.folds import folds
 from bindgram.cli.index import index
 from bindgram.cli.negatives import negatives
 from bindgram.cli.overlap import overlap
@@ -50,6 +51,7 @@ COMMANDS: tuple[click.Command, ...] = (
     extract,
     fetch,
     finetune,
+    folds,
     index,
     negatives,
     overlap,

@@ -15,7 +15,7 @@ from bindgram.errors import InputError
 @click.option("--baselines", type=CommaList(), required=True, help="Baselines, separated by commas.")
 @click.option("--schemes", type=CommaList(), required=True, help="Schemes of training negatives.")
 @click.option("--seeds", type=CommaList(), required=True, help="Training seeds; baselines have the first only.")
-@click.option("--split", required=True, help="Name of the split.")
+@click.option("--splits", type=CommaList(), required=True, help="Names of the split files, separated by commas.")
 @click.option(
     "--template",
     required=True,
@@ -38,7 +38,7 @@ def collect(
     baselines: tuple[str, ...],
     schemes: tuple[str, ...],
     seeds: tuple[str, ...],
-    split: str,
+    splits: tuple[str, ...],
     template: str,
     floor: str,
     missing_as_failed: bool,
@@ -59,7 +59,7 @@ def collect(
         baselines,
         schemes,
         seeds,
-        split,
+        splits,
         template,
         floor,
         log_template if missing_as_failed else None,

@@ -10,9 +10,10 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+import yaml
 
-from bindgram.errors import raise_all
-from bindgram.settings.splits import Block, load_split, split_of_assembly
+from bindgram.errors import InputError, raise_all
+from bindgram.settings.splits import SPLITS, Block, load_split, split_of_assembly
 
 COLUMNS = ("chrom", "start", "end", "split", "name")
 
@@ -83,3 +84,39 @@ def _problem(block: Block, chrom_sizes: Mapping[str, int]) -> str | None:
     if (block.end or size) > size:
         return f"{where}: ends at {block.end}, beyond {block.chrom}, which has {size} bp; shorten the block"
     return None
+
+
+def make_folds(chrom_sizes: Mapping[str, int], k: int) -> list[dict[str, list[str]]]:
+    """Share out chromosomes for cross-validation over `k` folds, balanced by length, without randomness.
+
+    The longest chromosome goes first, each to the fold that is shortest so far. Fold i tests its chromosomes, validates
+    on those of fold i + 1 (the first after the last) and trains on all others.
+
+    Returns
+    -------
+    For each fold the names of ``train, valid, test``, in the order of `chrom_sizes`.
+
+    Raises
+    ------
+    InputError : fewer chromosomes than folds.
+    """
+    if len(chrom_sizes) < k:
+        raise InputError(
+            f"{len(chrom_sizes)} chromosome(s) for {k} folds; choose fewer folds, or name blocks of chromosomes by hand"
+        )
+    lengths, fold_of = [0] * k, dict[str, int]()
+    for chrom in sorted(chrom_sizes, key=chrom_sizes.__getitem__, reverse=True):
+        fold_of[chrom] = lengths.index(min(lengths))
+        lengths[fold_of[chrom]] += chrom_sizes[chrom]
+    roles = ["test", "valid", *["train"] * (k - 2)]  # of a chromosome's own fold, the one before it, and the others
+    return [
+        {split: [chrom for chrom in chrom_sizes if roles[(fold_of[chrom] - fold) % k] == split] for split in SPLITS}
+        for fold in range(k)
+    ]
+
+
+def format_fold(fold: Mapping[str, list[str]], assembly: str, title: str) -> str:
+    """Text of a split file with the chromosomes of one fold of `make_folds`; the first of test is tiled."""
+    regions = {split: list(chroms) for split, chroms in fold.items()} | {"tiled": fold["test"][0]}
+    text = yaml.safe_dump({"assemblies": {assembly: regions}}, sort_keys=False, default_flow_style=None, width=10**6)
+    return f"# {title}\n{text}"

@@ -4,6 +4,7 @@ Skipped and failed experiments are rows too, with their reason: nothing disappea
 one command do not stand in one table; results of different package versions may.
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Request:
 
     Attributes
     ----------
-    sheet : all rows of the experiment sheet. experiments, models, baselines, schemes, seeds : ids.
+    sheet : all rows of the experiment sheet. experiments, models, baselines, schemes, seeds, splits : ids.
     template : path of a metrics file with ids in braces. floor : a baseline.
     log_templates : paths of logs in the order of the rules, or None: then absent metrics are refused.
     """
@@ -43,7 +44,7 @@ class Request:
     baselines: Sequence[str]
     schemes: Sequence[str]
     seeds: Sequence[str]
-    split: str
+    splits: Sequence[str]
     template: str
     floor: str
     log_templates: Sequence[str] | None
@@ -52,6 +53,7 @@ class Request:
 class Cell(NamedTuple):
     """One metrics file that a run should have."""
 
+    split: str
     experiment: str
     model: str
     scheme: str
@@ -78,11 +80,10 @@ def cells(request: Request) -> Iterator[Cell]:
         raise InputError(
             f"--experiments: not in the experiment sheet: {', '.join(unknown)}; correct the ids or add rows"
         )
-    for experiment in request.experiments:
-        for scheme in request.schemes:
-            for model in (*request.models, *request.baselines):
-                seeds = request.seeds if model in request.models else request.seeds[:1]
-                yield from (Cell(experiment, model, scheme, seed) for seed in seeds)
+    for split, experiment, scheme in itertools.product(request.splits, request.experiments, request.schemes):
+        for model in (*request.models, *request.baselines):
+            seeds = request.seeds if model in request.models else request.seeds[:1]
+            yield from (Cell(split, experiment, model, scheme, seed) for seed in seeds)
 
 
 def collect_metrics(request: Request) -> Collected:
@@ -157,12 +158,12 @@ def _metric_row(values: Mapping[str, Any], test_set: str, metric: str) -> dict[s
 
 def _identity(cell: Cell, request: Request) -> dict[str, str]:
     row = request.sheet[cell.experiment]
-    return cell._asdict() | {"tf": row.tf, "biosample": row.biosample, "split": request.split}
+    return cell._asdict() | {"tf": row.tf, "biosample": row.biosample}
 
 
 def _fill(template: str, cell: Cell, request: Request, option: str) -> str:
     row = request.sheet[cell.experiment]
-    known = cell._asdict() | {"split": request.split, "tf": row.tf, "assembly": row.assembly}
+    known = cell._asdict() | {"tf": row.tf, "assembly": row.assembly}
     try:
         return template.format_map(known)
     except (KeyError, ValueError, IndexError) as error:
@@ -224,15 +225,15 @@ def check_revisions(sources: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def add_floor(frame: pd.DataFrame, floor: str) -> pd.DataFrame:
-    """Put the value of the baseline `floor` on the same experiment, scheme, test set and metric beside each value."""
-    keys = ["experiment", "scheme", "test_set", "metric"]
+    """Put the value of the baseline `floor` on the same split, experiment, scheme, test set and metric beside each."""
+    keys = ["experiment", "split", "scheme", "test_set", "metric"]
     known = frame[(frame["model"] == floor) & (frame["status"] == "ok")]
     beside = known[[*keys, "value"]].rename(columns={"value": "floor"})
     frame = frame.fillna({"test_set": "", "metric": ""}).merge(beside, on=keys, how="left")
     frame["flag"] = frame["flag"].fillna("")
     order = frame["seed"].map(lambda seed: (len(seed), seed))  # 2 before 10
     frame = frame.assign(_seed=order).sort_values(
-        ["experiment", "scheme", "model", "_seed", "test_set", "metric"], kind="stable"
+        ["experiment", "split", "scheme", "model", "_seed", "test_set", "metric"], kind="stable"
     )
     return frame[list(COLUMNS)].reset_index(drop=True)
 

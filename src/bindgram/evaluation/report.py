@@ -21,12 +21,15 @@ IDENTITY = ["experiment", "tf", "biosample", "scheme", "model"]
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of one model on one test set: mean of the seeds, outermost bounds of their intervals, the floor."""
+    """One metric of one model on one test set: means of value and floor over the seeds (and splits, where they stand in
+    one line), outermost bounds of their intervals, and whether each interval lies above its floor.
+    """
 
     value: float
     low: float
     high: float
     floor: float
+    above: bool
     by_seed: tuple[tuple[str, float], ...]
 
     @property
@@ -51,23 +54,28 @@ class Line:
         return self.n_positives / max(1, self.n_positives + self.n_negatives)
 
 
-def lines_of(frame: pd.DataFrame, test_set: str) -> list[Line]:
-    """Lines of the big table for one test set, experiments and models in the order of the metrics table."""
+def lines_of(frame: pd.DataFrame, test_set: str, *, each_split: bool = True) -> list[Line]:
+    """Lines of the big table for one test set, experiments and models in the order of the metrics table.
+
+    Parameters
+    ----------
+    each_split : one line per split; else one line for all of them, with the sums of their counts.
+    """
     rows = frame[(frame["test_set"] == test_set) & (frame["status"] == "ok")]
+    columns = [*IDENTITY, "split"] if each_split else IDENTITY
     lines = []
-    for identity, group in rows.groupby(IDENTITY, sort=False):
+    for identity, group in rows.groupby(columns, sort=False):
         scores = {str(metric): _score(part) for metric, part in group.groupby("metric", sort=False)}
         flags = sorted({flag for text in group["flag"] for flag in text.split(";") if flag})
-        first = group.iloc[0]
-        counts = int(first["n_positives"]), int(first["n_negatives"])
-        lines.append(Line(dict(zip(IDENTITY, identity, strict=True)), scores, *counts, tuple(flags)))
+        counts = group.drop_duplicates("split")[["n_positives", "n_negatives"]].sum().astype(int)
+        lines.append(Line(dict(zip(columns, identity, strict=True)), scores, *counts, tuple(flags)))
     return lines
 
 
 def _score(rows: pd.DataFrame) -> Score:
     seeds = tuple(zip(rows["seed"], rows["value"].astype(float), strict=True))
-    floor = float(rows["floor"].iloc[0])
-    return Score(rows["value"].mean(), rows["low"].min(), rows["high"].max(), floor, seeds)
+    above = bool((rows["low"] > rows["floor"]).all())
+    return Score(rows["value"].mean(), rows["low"].min(), rows["high"].max(), rows["floor"].mean(), above, seeds)
 
 
 def summary_page(
@@ -81,7 +89,7 @@ def summary_page(
     test_set, metric : the headline. floor : the baseline that every score is compared with.
     """
     test_sets = sorted({name for name in frame["test_set"] if name}, key=lambda name: (name != test_set, name))
-    lines = lines_of(frame, test_set)
+    lines = lines_of(frame, test_set, each_split=False)
     body: list[Any] = [*headline(lines, test_set, metric, floor, config), status_sentence(frame)]
     body.append(explanation(floor, config))
     search = element("input", type="search", data_filters="1", placeholder="Show only rows with these words")
@@ -92,7 +100,7 @@ def summary_page(
             body.append(element("h2", f"Test set {name}" + (" (headline)" if name == test_set else "")))
             body.append(element("p", describe_test_set(name, config)))
             body.append(score_table(shown, metric, floor, config))
-    body += missing_section(frame)
+    body += missing_section(frame, config)
     return page("Results", body, provenance)
 
 
@@ -137,7 +145,7 @@ def _headline_sentence(name: str, lines: Sequence[Line], test_set: str, metric: 
     scores = [line.scores[metric] for line in lines]
     compared = [score for score in scores if np.isfinite(score.gain)]
     above = sum(score.gain > 0 for score in compared)
-    clearly = sum(score.low > score.floor for score in compared)
+    clearly = sum(score.above for score in compared)
     n = len(scores)
     where = "1 experiment" if n == 1 else f"the median of {n} experiments"
     text = (
@@ -163,7 +171,7 @@ def _model_table(ranked: Sequence[str], by_model: Mapping[str, Sequence[Line]], 
         scores = [line.scores[metric] for line in by_model[name]]
         gains = [score.gain for score in scores if np.isfinite(score.gain)]
         median_gain = float(np.median(gains)) if gains else float("nan")
-        above, clearly = sum(gain > 0 for gain in gains), sum(score.low > score.floor for score in scores)
+        above, clearly = sum(gain > 0 for gain in gains), sum(score.above for score in scores)
         compared = gains and by_model[name][0].identity["model"] != floor
         cells = [
             name,
@@ -198,7 +206,7 @@ def score_table(lines: Sequence[Line], headline_metric: str, floor: str, config:
 def _score_row(line: Line, metric: str, others: Sequence[str], config: Config) -> Markup:
     identity, main = line.identity, line.scores.get(metric)
     kind = "baseline" if identity["model"] in config.baselines else ""
-    where = element("small", f"{identity['tf']} · {identity['biosample']}")
+    where = element("small", f"{identity['tf']} · {identity['biosample']}{_of_split(identity['split'], config)}")
     scheme = element("small", identity["scheme"]) if len(config.negatives.schemes) > 1 else ""
     cells = [
         cell(identity["experiment"], where, value=identity["experiment"]),
@@ -213,6 +221,10 @@ def _score_row(line: Line, metric: str, others: Sequence[str], config: Config) -
         cell("; ".join(FLAG_NAMES.get(flag, flag) for flag in line.flags)),
     ]
     return row(cells, kind)
+
+
+def _of_split(split: str, config: Config) -> str:
+    return f" · {split}" if len(config.split) > 1 else ""
 
 
 def _score_cell(score: Score | None, *, with_floor: bool = False) -> Markup:
@@ -267,6 +279,8 @@ def _gain(value: float) -> Markup:
 def explanation(floor: str, config: Config) -> Markup:
     """How to read the table."""
     several = " With several seeds: their mean, and the outermost bounds of their intervals." * (len(config.seeds) > 1)
+    splits = f" One line for each of the {len(config.split)} splits; at the top stand means over them."
+    several += splits * (len(config.split) > 1)
     confidence = f"{100 * config.evaluation.confidence:g} %"
     return element(
         "p",
@@ -290,18 +304,18 @@ def status_sentence(frame: pd.DataFrame) -> Markup:
     return element("p", "; ".join([text, *extra]) + (" (reasons at the end)." if extra else "."))
 
 
-def missing_section(frame: pd.DataFrame) -> list[Markup]:
+def missing_section(frame: pd.DataFrame, config: Config) -> list[Markup]:
     """Experiments, models and test sets without results, with the reason; one row per reason."""
     rows = frame[frame["status"] != "ok"]
     if rows.empty:
         return [element("h2", "Skipped and failed"), element("p", "None.")]
     shown = []
-    for (experiment, tf, biosample, status, reason), group in rows.groupby(
-        ["experiment", "tf", "biosample", "status", "reason"], sort=False
+    for (experiment, tf, biosample, split, status, reason), group in rows.groupby(
+        ["experiment", "tf", "biosample", "split", "status", "reason"], sort=False
     ):
         models = list(dict.fromkeys(group["model"]))
         test_sets = [name for name in dict.fromkeys(group["test_set"]) if name]
-        name = cell(experiment, element("small", f"{tf} · {biosample}"), value=experiment)
+        name = cell(experiment, element("small", f"{tf} · {biosample}{_of_split(split, config)}"), value=experiment)
         shown.append(row([name, status, ", ".join(models), ", ".join(test_sets) or "all", reason]))
     heads = ["Experiment", "Status", "Models", "Test sets", "Reason"]
     text = "Skipped: the data do not allow it. Failed: the job stopped; the end of its log is quoted."

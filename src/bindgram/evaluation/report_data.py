@@ -1,5 +1,6 @@
 """The data page of the report: how many examples each step kept, and why the others went."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,11 @@ def read_filter_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: not a table of counts with columns reason and n ({error}); make it again") from None
 
 
-def find_filter_tables(templates: Sequence[str], split: str, experiments: Iterable[str]) -> list[tuple[str, Path]]:
-    """(experiment, path) of every table that exists, template after template.
+def find_filter_tables(
+    templates: Sequence[str], splits: Sequence[str], experiments: Iterable[str]
+) -> list[tuple[str, Path]]:
+    """(experiment, path) of every table that exists, template after template; with several splits each experiment
+    stands once for every split, which is named with it.
 
     Parameters
     ----------
@@ -96,7 +100,7 @@ def find_filter_tables(templates: Sequence[str], split: str, experiments: Iterab
     for template in templates:
         if "{experiment}" not in template:
             raise InputError(f"--filter-template {template}: put {{experiment}} where the id of the experiment stands")
-        for experiment in experiments:
+        for experiment, split in itertools.product(experiments, splits):
             try:
                 path = Path(template.format_map({"experiment": experiment, "split": split}))
             except (KeyError, IndexError, ValueError) as error:
@@ -104,7 +108,7 @@ def find_filter_tables(templates: Sequence[str], split: str, experiments: Iterab
                     f"--filter-template {template}: {error} cannot be filled; use {{experiment}} and {{split}}"
                 ) from None
             if path.is_file():
-                found.append((experiment, path))
+                found.append((experiment if len(splits) == 1 else f"{experiment} ({split})", path))
     return found
 
 

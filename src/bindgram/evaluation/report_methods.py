@@ -102,15 +102,23 @@ def _positives(config: Config) -> str:
     )
 
 
+def _split_files(config: Config) -> str:
+    return ", ".join(f"config/splits/{name}.yaml" for name in config.split)
+
+
 def _split(config: Config) -> str:
+    several = (
+        f" There are {len(config.split)} such splits, each with language models, models and test sets of its own; a "
+        "summary of an experiment is the mean over them."
+    ) * (len(config.split) > 1)
     return (
-        f"Regions for training, validation and test were fixed once per assembly (config/splits/{config.split}.yaml) "
+        f"Regions for training, validation and test were fixed once per assembly ({_split_files(config)}) "
         "before windows, negatives and language-model corpora were made. A window belongs to a split only if it lies "
         "wholly inside one block. No sequence, reverse complement or overlapping interval of a table stands in two "
         "splits: this is checked whenever a table is written. The regions of training and test tables are disjoint, "
         "but a repeat of the genome may occur in both. Language models were pretrained on training regions only; the "
         "weights with the lowest loss on validation regions were kept, and of each classifier those with the highest "
-        "AUROC on validation examples. All numbers of this report are of the test split."
+        "AUROC on validation examples. All numbers of this report are of the test split." + several
     )
 
 

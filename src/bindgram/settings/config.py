@@ -216,7 +216,7 @@ class Config(Settings):
     assemblies: str
     experiments: str
     select: Selection
-    split: Id
+    split: Annotated[list[Id], Field(min_length=1)]
     models: Annotated[list[Id], Field(min_length=1)]
     seeds: Annotated[list[Count], Field(min_length=1)]
     baselines: dict[Id, KmerBaselineSettings]
@@ -241,7 +241,12 @@ class Config(Settings):
         names = [*self.negatives.schemes, *(made.scheme for made in self.battery.test_sets.values())]
         return {scheme for name in names for scheme in self.negatives.shares_of(name)}
 
-    @field_validator("models", "seeds")
+    @field_validator("split", mode="before")
+    @classmethod
+    def _one_name_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("models", "seeds", "split")
     @classmethod
     def _unique_items(cls, value: list[Any]) -> list[Any]:
         return _unique(value)

@@ -35,6 +35,8 @@ class Costs:
     """What a run trains and predicts; see `estimate`."""
 
     n_experiments: int
+    n_trained: int  # experiments that train, summed over the splits
+    n_splits: int
     n_models: int
     n_seeds: int
     n_schemes: int
@@ -82,10 +84,11 @@ class Costs:
         asked : what the rules ask for at most: name of a rule to its number of jobs and the hours that each may take.
         """
         device = "CPU" if self.device == "cpu" else "GPU"
-        n_classifiers = self.n_experiments * self.n_models * self.n_schemes * self.n_seeds
+        n_classifiers = self.n_trained * self.n_models * self.n_schemes * self.n_seeds
+        splits = f"{self.n_splits} splits, " if self.n_splits > 1 else ""
         lines = [
-            f"{self.n_experiments:,} experiments, {self.n_models} model(s), {self.n_schemes} scheme(s) of negatives, "
-            f"{self.n_seeds} seed(s): {n_classifiers:,} classifiers",
+            f"{self.n_experiments:,} experiments, {splits}{self.n_models} model(s), "
+            f"{self.n_schemes} scheme(s) of negatives, {self.n_seeds} seed(s): {n_classifiers:,} classifiers",
             f"tokens to read, at {self.settings.positives_per_experiment:,} positives per experiment: "
             + ", ".join(f"{kind} {_short(self.tokens(kind))}" for kind in dict.fromkeys(w.kind for w in self.works)),
         ]
@@ -146,10 +149,16 @@ def estimate(project: Project, root: Path = Path()) -> Costs:
     root : where the paths of the assembly sheet begin; local tables of chromosome lengths are read.
     """
     config = project.config
-    lengths = {name: _split_lengths(project, name, root) for name in {r.assembly for r in project.selected.values()}}
-    works = [*_language_model_works(project, lengths), *_classifier_works(project, lengths)]
+    assemblies = {row.assembly for row in project.selected.values()}
+    works: list[Work] = []
+    for split in config.split:
+        lengths = {name: _split_lengths(project, split, name, root) for name in assemblies}
+        works += [*_language_model_works(project, split, lengths), *_classifier_works(project, split, lengths)]
+    trained = [name for split in config.split for name in project.trained(split)]
     return Costs(
-        len(project.trained),
+        len(set(trained)),
+        len(trained),
+        len(config.split),
         len(config.models),
         len(config.seeds),
         len(config.negatives.schemes),
@@ -164,9 +173,9 @@ Lengths = Mapping[str, float]  # of the splits of an assembly, in bp
 TYPICAL: Lengths = {"train": 2.1e9, "valid": 0.2e9, "test": 0.6e9}
 
 
-def _split_lengths(project: Project, assembly: str, root: Path) -> Lengths:
+def _split_lengths(project: Project, split: str, assembly: str, root: Path) -> Lengths:
     """Length of each split in bp, N included."""
-    regions: AssemblySplit | None = project.split.assemblies.get(assembly)
+    regions: AssemblySplit | None = project.splits[split].assemblies.get(assembly)
     table = project.assemblies[assembly].chrom_sizes
     sizes = {} if table is None or is_url(table) else _chrom_sizes(root / table)
     lengths = dict.fromkeys(SPLITS, 0.0)
@@ -202,13 +211,13 @@ def _vocabulary(project: Project, model: ModelFile) -> VocabularySettings | None
     return model.vocabulary if isinstance(model.encoder, AwdLstmSettings) else None
 
 
-def _classifier_works(project: Project, lengths: Mapping[str, Lengths]) -> Iterator[Work]:
+def _classifier_works(project: Project, split: str, lengths: Mapping[str, Lengths]) -> Iterator[Work]:
     config = project.config
     n_runs = len(config.negatives.schemes) * len(config.seeds)
-    n_jobs = len(project.trained) * len(config.negatives.schemes)
+    n_jobs = len(project.trained(split)) * len(config.negatives.schemes)
     limit = config.battery.max_positives or math.inf
     n_train = n_tested = 0.0  # examples; those of validation are read on both strands, without gradients
-    for row in project.trained.values():
+    for row in project.trained(split).values():
         positives = _positives(config, row, lengths)
         per_epoch = positives["train"] + positives["valid"] * STRANDS * FORWARD_SHARE
         n_train += per_epoch * (1 + config.negatives.ratio)
@@ -221,7 +230,7 @@ def _classifier_works(project: Project, lengths: Mapping[str, Lengths]) -> Itera
         yield Work("predict", name, n_jobs, n_tested * tokens * STRANDS * n_runs)
 
 
-def _language_model_works(project: Project, lengths: Mapping[str, Lengths]) -> Iterator[Work]:
+def _language_model_works(project: Project, split: str, lengths: Mapping[str, Lengths]) -> Iterator[Work]:
     """Each language model once per assembly, and once per group of experiments that it adapts to."""
     groups: dict[tuple[str, str], int] = {}  # (language model, how) to how many models share it
     for model in project.models.values():
@@ -239,7 +248,7 @@ def _language_model_works(project: Project, lengths: Mapping[str, Lengths]) -> I
         window = _n_tokens(project.language_models[name].vocabulary, project.config.positives.width) + 1
         streams = [
             sum(_positives(project.config, row, lengths)["train"] for row in rows) * window
-            for rows in _GROUPS[how](project)
+            for rows in _GROUPS[how](project, split)
         ]
         yield Work("adapt", name, len(streams), sum(_stage_tokens(stage, stream) for stream in streams))
 
@@ -250,17 +259,17 @@ def _stage_tokens(stage: LmStage, stream: float) -> float:
     return min(tokens, stage.max_tokens or math.inf)
 
 
-def _by_tf(project: Project) -> list[list[Experiment]]:
-    wanted = {(row.tf, row.assembly) for row in project.trained.values()}
+def _by_tf(project: Project, split: str) -> list[list[Experiment]]:
+    wanted = {(row.tf, row.assembly) for row in project.trained(split).values()}
     groups: dict[tuple[str, str], list[Experiment]] = {key: [] for key in sorted(wanted)}
     for name in project.universe:
         row = project.experiments[name]
-        if (row.tf, row.assembly) in groups and not project.why_held_out(name):
+        if (row.tf, row.assembly) in groups and not project.why_held_out(name, split):
             groups[row.tf, row.assembly].append(row)
     return list(groups.values())
 
 
-_GROUPS: Mapping[str, Callable[[Project], list[list[Experiment]]]] = {
-    "experiment": lambda project: [[row] for row in project.trained.values()],
+_GROUPS: Mapping[str, Callable[[Project, str], list[list[Experiment]]]] = {
+    "experiment": lambda project, split: [[row] for row in project.trained(split).values()],
     "tf": _by_tf,
 }

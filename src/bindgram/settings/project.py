@@ -32,7 +32,7 @@ class Project:
     assemblies: dict[str, Assembly]
     experiments: dict[str, Experiment]  # all rows of the sheet
     selected: dict[str, Experiment]  # the rows this run uses
-    split: SplitFile
+    splits: dict[str, SplitFile]  # by name
     models: dict[str, ModelFile]
     language_models: dict[str, LanguageModelFile]
     universe: tuple[str, ...]  # the frozen list of experiments that others draw from
@@ -42,14 +42,13 @@ class Project:
         """Experiments whose peaks `other_peaks` draws from, by id: of the universe, in biosamples of selected rows."""
         return others_of(self.config, {name: self.experiments[name] for name in sorted(self.universe)}, self.selected)
 
-    def why_held_out(self, experiment: str) -> str:
-        """Why nothing of an experiment of the sheet may train; "" where all of it may."""
-        return why_held_out(self.experiments[experiment], self.split.hold_out)
+    def why_held_out(self, experiment: str, split: str) -> str:
+        """Why nothing of an experiment of the sheet may train in that split file; "" where all of it may."""
+        return why_held_out(self.experiments[experiment], self.splits[split].hold_out)
 
-    @property
-    def trained(self) -> dict[str, Experiment]:
-        """The selected rows that are not held out of training."""
-        return {name: row for name, row in self.selected.items() if not self.why_held_out(name)}
+    def trained(self, split: str) -> dict[str, Experiment]:
+        """The selected rows that are not held out of training in that split file."""
+        return {name: row for name, row in self.selected.items() if not self.why_held_out(name, split)}
 
 
 def others_of(
@@ -80,8 +79,11 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
     problems: list[str] = []
     assemblies = _collect(problems, lambda: read_sheet(root / checked.assemblies, Assembly))
     experiments = _collect(problems, lambda: read_sheet(root / checked.experiments, Experiment))
-    split_path = root / f"config/splits/{checked.split}.yaml"
-    split = _collect(problems, lambda: load_split(named_file(split_path)))
+    split_paths = {name: root / f"config/splits/{name}.yaml" for name in checked.split}
+    loaded = {
+        name: _collect(problems, lambda path=path: load_split(named_file(path))) for name, path in split_paths.items()
+    }
+    splits = {name: split for name, split in loaded.items() if split is not None}
     listed = _collect(problems, lambda: read_list(checked.select.list, root, "select.list"))
     models, language_models = _load_models(checked, root, problems)
     universe = _collect(problems, lambda: read_list(checked.universe, root, "universe")) or ()
@@ -99,18 +101,20 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
                 if not line.right or line.cells["assembly"] in used:
                     missing_files(assemblies, line, root)
         problems += assemblies.complaints()
-    for name in sorted({row.assembly for row in selected.values() if row.has_coordinates}):
-        if split is not None and assemblies and name in assemblies.rows:
-            _collect(problems, lambda name=name: split_of_assembly(split, name, split_path))
-    if split is not None and experiments:
-        problems += _hold_out_problems(checked, split, split_path, experiments, selected)
+    known = {row.assembly for row in selected.values() if row.has_coordinates}
+    for split_name, split in splits.items():
+        path = split_paths[split_name]
+        for name in sorted(known & set(assemblies.rows if assemblies else ())):
+            _collect(problems, lambda split=split, name=name, path=path: split_of_assembly(split, name, path))
+        if experiments:
+            problems += _hold_out_problems(checked, split, path, experiments, selected)
     problems += _reference_problems(checked, models, universe, experiments)
     raise_all(problems, "configuration")
-    assert split is not None
+    assert len(splits) == len(checked.split)
     assert assemblies is not None
     assert experiments is not None
     return Project(
-        checked, assemblies.rows, experiments.rows, selected, split, models, language_models, tuple(universe)
+        checked, assemblies.rows, experiments.rows, selected, splits, models, language_models, tuple(universe)
     )
 
 

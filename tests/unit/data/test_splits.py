@@ -2,8 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bindgram.data.splits import Split
+from bindgram.data.splits import Split, make_folds
 from bindgram.errors import InputError
 
 SIZES = {"chr1": 1000, "chr2": 500}
@@ -99,3 +101,26 @@ def test_blocks_that_the_genome_lacks_are_all_reported(tmp_path):
 def test_overlapping_blocks_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"'middle' \(valid\) overlap"):
         load(tmp_path, TEXT.replace("chr1:0-400", "chr1:0-401"))
+
+
+# folds
+
+
+@given(st.dictionaries(st.sampled_from([f"chr{n}" for n in range(30)]), st.integers(1, 10**6), min_size=3), st.data())
+def test_folds_test_and_validate_every_chromosome_once_and_share_none(sizes, data):
+    k = data.draw(st.integers(3, min(6, len(sizes))))
+    folds = make_folds(sizes, k)
+    for split in ("test", "valid"):
+        assert sorted(chrom for fold in folds for chrom in fold[split]) == sorted(sizes)
+    for fold in folds:
+        assert sorted(chrom for chroms in fold.values() for chrom in chroms) == sorted(sizes)
+        assert all(fold.values())
+    assert folds == make_folds(sizes, k)
+
+
+def test_folds_of_the_human_genome_are_balanced(repository):
+    rows = (line.split() for line in (repository / "config/assemblies/hg38.chrom.sizes").read_text().splitlines())
+    sizes = {name: int(size) for name, size in rows if int(size) > 40_000_000}
+    tested = [sum(sizes[chrom] for chrom in fold["test"]) for fold in make_folds(sizes, 5)]
+    assert len(sizes) == 24
+    assert max(tested) / min(tested) < 1.1

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,7 @@ def request(folder: Path, *, logs=None, seeds=("1", "2"), experiments=("A",)) ->
         baselines=("kmer",),
         schemes=("matched",),
         seeds=seeds,
-        split="fold",
+        splits=("fold",),
         template=str(folder / "{model}/{split}/{experiment}/{scheme}/s{seed}.json"),
         floor="kmer",
         log_templates=logs,
@@ -203,3 +204,19 @@ def test_what_was_written_is_read_back_and_equal_on_every_run(tmp_path):
     assert frame["seed"].tolist()[:6] == ["1"] * 3 + ["2"] * 3
     assert provenance["revisions"] == {"collect": 4, "evaluate": 1, "predict": 3}
     assert str(tmp_path) not in (tmp_path / "one.tsv.json").read_text()
+
+
+def test_each_split_has_its_rows_and_its_own_floor(tmp_path):
+    for split, change in (("fold", 0.0), ("other", 0.1)):
+        for model, seed, value in (("cnn", "1", 0.9), ("cnn", "2", 0.8), ("kmer", "1", 0.6)):
+            path = tmp_path / f"{model}/{split}/A/matched/s{seed}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(metrics(value - change)))
+    frame = collect_metrics(replace(request(tmp_path), splits=("fold", "other"))).frame
+    cnn = frame[(frame["model"] == "cnn") & (frame["metric"] == "auroc")]
+    assert cnn[["split", "seed", "value", "floor"]].to_numpy().tolist() == [
+        ["fold", "1", 0.9, 0.6],
+        ["fold", "2", 0.8, 0.6],
+        ["other", "1", 0.8, 0.5],
+        ["other", "2", pytest.approx(0.7), 0.5],
+    ]

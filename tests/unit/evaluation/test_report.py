@@ -123,3 +123,33 @@ def test_negative_scores_and_absent_floors_do_not_break_the_table(config, visibl
 def test_page_is_equal_on_every_run(config):
     rows = [scored("awd_lstm", 0.5), scored("kmer3_lr", 0.2)]
     assert summary(rows, config) == summary(rows, config)
+
+
+def of_folds(model, *values, floors=(0.2, 0.3)):
+    pairs = zip(("fold_0", "fold_1"), values, floors, strict=True)
+    return [scored(model, value, split=split, floor=floor) for split, value, floor in pairs]
+
+
+def test_each_split_has_its_line_and_the_summary_their_mean():
+    frame = pd.DataFrame([*of_folds("cnn", 0.5, 0.8), *of_folds("kmer3_lr", 0.2, 0.3)])
+    assert [line.identity["split"] for line in lines_of(frame, "T2")] == ["fold_0", "fold_1"] * 2
+    cnn, _ = lines_of(frame, "T2", each_split=False)
+    score = cnn.scores["average_precision"]
+    assert (score.value, score.floor, score.low, score.high) == pytest.approx((0.65, 0.25, 0.4, 0.9))
+    assert (cnn.n_positives, cnn.n_negatives) == (200, 2000)
+
+
+def test_interval_counts_as_above_only_where_that_of_every_split_is(config):
+    frame = pd.DataFrame([*of_folds("cnn", 0.35, 0.35), *of_folds("kmer3_lr", 0.2, 0.3)])
+    assert not lines_of(frame, "T2", each_split=False)[0].scores["average_precision"].above
+
+
+def test_page_names_the_split_of_each_line_where_there_are_several(config, visible):
+    rows = [*of_folds("cnn", 0.5, 0.8), *of_folds("kmer3_lr", 0.2, 0.3)]
+    rows.append(missing("lstm", "skipped", "held out: TF CTCF is in test", split="fold_1"))
+    config = config.model_copy(update={"split": ["fold_0", "fold_1"]})
+    text = visible(summary(rows, config))
+    assert "CTCF · K562 · fold_0" in text
+    assert "reaches average precision 0.650 (1 experiment; test set T2)" in text
+    assert "K562 · fold_1 skipped lstm all held out: TF CTCF is in test" in text
+    assert "fold" not in visible(summary(rows[:1], config.model_copy(update={"split": ["fold_0"]})))

@@ -70,5 +70,13 @@ def test_tables_are_found_template_after_template(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     templates = [f"{tmp_path}/{{split}}/{{experiment}}.tsv", f"{tmp_path}/b/{{experiment}}.tsv"]
-    found = find_filter_tables(templates, "a", ["E1", "E2", "E3"])
+    found = find_filter_tables(templates, ["a"], ["E1", "E2", "E3"])
     assert found == [("E1", tmp_path / "a/E1.tsv"), ("E2", tmp_path / "a/E2.tsv"), ("E2", tmp_path / "b/E2.tsv")]
+
+
+def test_tables_of_several_splits_are_told_apart(tmp_path):
+    for split in ("a", "b"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "E1.tsv").write_text("reason\tn\n")
+    found = find_filter_tables([f"{tmp_path}/{{split}}/{{experiment}}.tsv"], ["a", "b"], ["E1"])
+    assert [name for name, _ in found] == ["E1 (a)", "E1 (b)"]

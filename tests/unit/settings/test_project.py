@@ -239,3 +239,16 @@ def test_row_with_a_mistake_is_not_called_unknown_as_well(demo, root):
 )
 def test_close_name_is_offered(demo, root, key, name, message):
     assert message in problems(merge(demo, {key: name}), root)
+
+
+def test_several_splits_are_read_and_checked_each(demo, root):
+    text = (root / "config/splits/chr22_blocks.yaml").read_text()
+    (root / "config/splits/other.yaml").write_text(text + "hold_out: {test: {tfs: [CTCF]}}\n")
+    project = load_project(merge(demo, {"split": ["chr22_blocks", "other"]}), root)
+    assert list(project.splits) == ["chr22_blocks", "other"]
+    assert set(project.trained("chr22_blocks")) - set(project.trained("other")) == {"CTCF_clusters"}
+    assert project.why_held_out("CTCF_clusters", "other") == "held out: TF CTCF is in test"
+    message = problems(merge(demo, {"split": ["chr22_blocks", "othre", "fold_0"]}), root)
+    assert "othre.yaml: no such file; check the name that refers to it (did you mean 'other'?)" in message
+    assert "'hg38_chr22' is missing; the file has hg19, hg38" in message
+    assert "split: other given twice; keep one" in problems(merge(demo, {"split": ["other", "other"]}), root)

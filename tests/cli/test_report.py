@@ -1,11 +1,14 @@
 import json
 
+import pysam
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from bindgram.cli.report import report
+from bindgram.data.tiles import write_tiles
 from bindgram.errors import InputError
+from bindgram.genome.fasta import Genome
 
 HEADER = (
     "experiment\ttf\tbiosample\tmodel\tscheme\tseed\tsplit\ttest_set\tmetric\tvalue\tlow\thigh\tfloor\tn_positives"
@@ -23,6 +26,10 @@ def folder(tmp_path):
     (tmp_path / "metrics.tsv").write_text(HEADER + ROWS)
     provenance = {"revisions": {"collect": 9}, "digest": "d"}
     (tmp_path / "metrics.tsv.json").write_text(json.dumps({"n_rows": {}, "provenance": provenance}))
+    (tmp_path / "genome.fa").write_text(">chr1\nACGTACGT\n")
+    pysam.faidx(str(tmp_path / "genome.fa"))
+    with Genome.open(tmp_path / "genome.fa") as genome:
+        write_tiles(tmp_path / "hg19.h5", genome, 4, None, None, {})
     (tmp_path / "fold_0/E1").mkdir(parents=True)
     (tmp_path / "fold_0/E1/positives.filter.tsv").write_text("reason\tn\nn_input\t9\nduplicate\t3\n")
     return tmp_path
@@ -38,6 +45,7 @@ def run(folder, config_json: str, template: str = "") -> dict[str, str]:
     arguments = [word for name in names for word in (f"--{name}", str(folder / f"{name}.html"))]
     arguments += ["--metrics", str(folder / "metrics.tsv"), "--headline-test-set", "T2", "--floor", "kmer3_lr"]
     arguments += ["--headline-metric", "average_precision", "--config-json", config_json, "--revision", "1"]
+    arguments += ["--tiles", "hg19", str(folder / "hg19.h5"), "--tiles", "mm10", str(folder / "absent.h5")]
     arguments += ["--filter-template", template or f"{folder}/{{split}}/{{experiment}}/positives.filter.tsv"]
     result = CliRunner().invoke(report, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -49,6 +57,8 @@ def test_three_pages_are_written_the_same_on_every_run_and_without_paths(folder,
     assert "reaches average precision 0.700" in pages["summary"]
     assert "too few peaks" in pages["summary"]
     assert "same sequence as another" in pages["data"]
+    assert "hg19: repeats unknown" in pages["methods"]
+    assert "mm10: " not in pages["methods"]
     assert "kmer3_lr (counts of 3-mers on both strands)" in pages["methods"]
     for page in pages.values():
         assert '"revisions": {"collect": 9, "report": 1}' in page

@@ -323,6 +323,13 @@ def tiles_file(assembly):
     return f"results/tiles/{assembly}.w{CONFIG.positives.width}.h5"
 
 
+def report_tiles():
+    """Tile tables that negatives of this run are drawn from: assembly to path."""
+    schemes = schemes_behind([*SCHEMES, *(made.scheme for made in TEST_SETS.values())])
+    assemblies = {row.assembly for row in PROJECT.selected.values() if row.has_coordinates}
+    return {name: tiles_file(name) for name in sorted(assemblies)} if "genomic_matched" in schemes else {}
+
+
 def tiles_inputs(wildcards):
     """What the tile table of an assembly is made of: genome with index, blacklist and repeats where there are any."""
     folder = f"resources/assemblies/{wildcards.assembly}"

@@ -28,6 +28,13 @@ from bindgram.settings.base import parse
     help="Path of a table of counts per reason (TSV), with {experiment} and {split} in braces; repeatable. Experiments "
     "without the table are left out.",
 )
+@click.option(
+    "--tiles",
+    type=(str, NewFile),
+    multiple=True,
+    metavar="ASSEMBLY FILE",
+    help="Tile table of an assembly, which tells where its repeats are from; repeatable; left out where it is absent.",
+)
 @click.option("--config-json", required=True, help="The whole configuration of the run, as JSON.")
 @click.option("--summary", type=NewFile, required=True, help="Results of all experiments and models (HTML).")
 @click.option("--data", type=NewFile, required=True, help="Counts per filter and split (HTML).")
@@ -39,6 +46,7 @@ def report(
     headline_metric: str,
     floor: str,
     filter_template: tuple[str, ...],
+    tiles: tuple[tuple[str, Path], ...],
     config_json: str,
     summary: Path,
     data: Path,
@@ -46,6 +54,7 @@ def report(
     revision: int,
 ) -> None:
     """Write the summary, the data page and the methods page of the report."""
+    from bindgram.data.tiles import Tiles
     from bindgram.evaluation.collect import read_collected
     from bindgram.evaluation.report import summary_page
     from bindgram.evaluation.report_data import data_page, find_filter_tables
@@ -61,4 +70,5 @@ def report(
     write_text(summary, summary_page(frame, headline_test_set, headline_metric, floor, config, provenance))
     tables = find_filter_tables(filter_template, config.split, frame["experiment"].unique())
     write_text(data, data_page(tables, config.positives.filters, provenance))
-    write_text(methods, methods_page(config, upstream, provenance))
+    repeats = {assembly: Tiles.open(path).repeats for assembly, path in tiles if path.exists()}
+    write_text(methods, methods_page(config, upstream, provenance, repeats))

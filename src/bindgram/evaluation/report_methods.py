@@ -21,6 +21,11 @@ SCHEME_WORDS = {
     "accessible_unbound": "open chromatin without a peak of the experiment",
     "published": "the negatives that were published with the sequences",
 }
+REPEAT_WORDS = {
+    "file": "repeats from the file",
+    "soft_masked": "repeats from the lower-case letters",
+    "none": "repeats unknown, so that negatives match on GC content and ambiguous bases only",
+}
 REFERENCES = (
     "AWD-LSTM: Merity, Keskar, Socher 2018, Regularizing and optimizing LSTM language models, arXiv:1708.02182.",
     "Fine-tuning with concat pooling and gradual unfreezing: Howard, Ruder 2018, arXiv:1801.06146.",
@@ -47,16 +52,19 @@ def scheme_in_words(name: str, config: Config) -> str:
     return f"a mixture of {'; '.join(parts)}"
 
 
-def methods_page(config: Config, upstream: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
+def methods_page(
+    config: Config, upstream: Mapping[str, Any], provenance: Mapping[str, Any], repeats: Mapping[str, str]
+) -> str:
     """The page as HTML.
 
     Parameters
     ----------
     config : the whole configuration of the run.
     upstream : provenance of the metrics table; its revisions are listed.
+    repeats : assembly to where its repeats are from, as its tile table has it.
     """
     revisions = [row([command, cell(n, number=True)]) for command, n in sorted(upstream.get("revisions", {}).items())]
-    body: list[Any] = [element("h2", title) + element("p", text) for title, text in paragraphs(config)]
+    body: list[Any] = [element("h2", title) + element("p", text) for title, text in paragraphs(config, repeats)]
     body = [Markup(part) for part in body]
     body += [
         element("h2", "Versions"),
@@ -72,12 +80,15 @@ def methods_page(config: Config, upstream: Mapping[str, Any], provenance: Mappin
     return page("Methods, settings and versions", body, provenance)
 
 
-def paragraphs(config: Config) -> Iterator[tuple[str, str]]:
+def paragraphs(config: Config, repeats: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Title and text of what was done, from the settings."""
     yield "Positives", _positives(config)
     yield "Split", _split(config)
     yield "Negatives for training", _negatives(config)
     yield "Test sets", _test_sets(config)
+    names = {*config.negatives.schemes, *(made.scheme for made in config.battery.test_sets.values())}
+    if any("genomic_matched" in config.negatives.shares_of(name) for name in names):
+        yield "Matched genomic windows (genomic_matched)", _genomic(config, repeats)
     yield "Models and baselines", _models(config)
     yield "Metrics and thresholds", _metrics(config)
     yield "Intervals", _intervals(config)
@@ -144,15 +155,16 @@ def _shuffled(config: Config) -> str:
     )
 
 
-def _genomic(config: Config) -> str:
+def _genomic(config: Config, repeats: Mapping[str, str]) -> str:
     settings = config.negatives
+    sources = " ".join(f"{assembly}: {REPEAT_WORDS[source]}." for assembly, source in sorted(repeats.items()))
     return (
-        "windows of the same split, drawn at random among those that match the positive on GC content "
-        f"({settings.gc_bins} bins), on the share of repeats ({settings.repeat_bins} bins; lower-case letters of the "
-        "genome, or the file of repeats that the sheet of assemblies names; where an assembly has neither, repeat "
-        f"content is not matched) and on ambiguous bases. Peaks of the experiment with {settings.exclusion_bp:,} bp "
-        "around them, and the blacklist where one is given, are excluded."
-    )
+        "Windows of the same split as the positive, drawn at random among those that match it on GC content "
+        f"({settings.gc_bins} bins), on the share of repeats ({settings.repeat_bins} bins) and on ambiguous bases. "
+        f"Peaks of the experiment with {settings.exclusion_bp:,} bp around them, and the blacklist where one is given, "
+        "are excluded. Repeats are those of the file that the sheet of assemblies names, else the lower-case letters "
+        f"of the genome; where there is neither, repeat content is not matched. {sources}"
+    ).rstrip()
 
 
 def _neighbours(config: Config) -> str:
@@ -180,7 +192,6 @@ def _accessible(config: Config) -> str:
 
 
 _SCHEME_PARAGRAPHS = {
-    "genomic_matched": _genomic,
     "dinucleotide_shuffle": _shuffled,
     "neighbour": _neighbours,
     "other_peaks": _others,
@@ -250,7 +261,8 @@ def flatten(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         for name, item in value.items():
             yield from flatten(item, f"{key}.{name}" if key else str(name))
     elif isinstance(value, (list, tuple)):
-        yield key, ", ".join(map(str, value)) or "(empty)"
+        items = (": ".join(map(str, *item.items())) if isinstance(item, Mapping) else str(item) for item in value)
+        yield key, ", ".join(items) or "(empty)"
     else:
         yield key, "(none)" if value is None or value == {} else str(value)
 

@@ -71,6 +71,7 @@ def test_whole_run_is_this_list_of_jobs(fresh_project):
     genome = {
         ("fetch_genome", "toy"),
         ("index_genome", "toy"),
+        ("tile_genome", "toy", "60"),
         ("tokenize_genome", "toy", "3", SPLIT, "1"),
         ("pretrain_language_model", "toy", "tiny", SPLIT),
     }

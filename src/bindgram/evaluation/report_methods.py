@@ -261,8 +261,8 @@ def flatten(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         for name, item in value.items():
             yield from flatten(item, f"{key}.{name}" if key else str(name))
     elif isinstance(value, (list, tuple)):
-        items = (": ".join(map(str, *item.items())) if isinstance(item, Mapping) else str(item) for item in value)
-        yield key, ", ".join(items) or "(empty)"
+        texts = [", ".join(f"{k}: {v}" for k, v in i.items()) if isinstance(i, Mapping) else str(i) for i in value]
+        yield key, ", ".join(texts) or "(empty)"
     else:
         yield key, "(none)" if value is None or value == {} else str(value)
 

@@ -29,7 +29,8 @@ def planned_commands(project, *arguments):
 def every_kind_of_job(fresh_project):
     """The tiny project with adapted models, all that a sheet may name, several schemes and a universe."""
     root = fresh_project.root
-    (root / "data/signal.bw").write_bytes(b"")
+    for name in ("signal.bw", "genes.gtf"):
+        (root / f"data/{name}").write_bytes(b"")
     for name in ("published", "published_test"):
         with gzip.open(root / f"data/{name}.seq.gz", "wt") as handle:
             handle.write("FoldID\tEventID\tseq\tBound\n")
@@ -38,8 +39,8 @@ def every_kind_of_job(fresh_project):
     for name in ("blacklist", "repeats"):
         (root / f"data/{name}.bed").write_text("chrA\t0\t100\n")
     (root / "config/assemblies.tsv").write_text(
-        "assembly\tfasta\tchrom_sizes\tblacklist\trepeats\n"
-        "toy\tdata/genome.fa\tdata/chrom.sizes\tdata/blacklist.bed\tdata/repeats.bed\n"
+        "assembly\tfasta\tchrom_sizes\tblacklist\trepeats\tgenes\n"
+        "toy\tdata/genome.fa\tdata/chrom.sizes\tdata/blacklist.bed\tdata/repeats.bed\tdata/genes.gtf\n"
     )
     (root / "config/experiments.tsv").write_text(
         "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\tvalid_sequences\ttest_sequences\tpeak_name\t"
@@ -78,7 +79,7 @@ def test_every_planned_command_has_known_and_all_required_options(every_kind_of_
         assert given <= set(OPTIONS[name]), name
         required = {option for option, parameter in OPTIONS[name].items() if parameter.required}
         assert required <= given, name
-    assert {name for name, *_ in commands} == set(OPTIONS) - {"check"}
+    assert {name for name, *_ in commands} == set(OPTIONS) - {"check", "folds"}
 
 
 def test_tiles_are_made_of_all_that_the_sheet_gives(every_kind_of_job):
@@ -174,3 +175,28 @@ def test_adaptation_by_tf_pools_the_universe_and_not_the_sheet(every_kind_of_job
     assert [word for word in pooled[0] if word.endswith("positives.parquet")] == [
         "results/examples/blocks/planted/positives.parquet"
     ]
+
+
+def test_figures_get_the_peaks_as_called_and_the_genes_where_there_are_coordinates(every_kind_of_job):
+    found = {}
+    for words in planned_commands(every_kind_of_job):
+        if words[0] == "plot":
+            found[words[words.index("--experiment") + 1]] = words
+    placed, published = found["planted"], found["published"]
+    start = placed.index("--peaks") + 1
+    assert placed[start : start + 2] == ["narrowPeak", "resources/peaks/planted.narrowPeak.gz"]
+    assert placed[placed.index("--tss") + 1] == "resources/assemblies/toy/tss.bed"
+    assert not {"--peaks", "--tss"} & set(published)
+    assert ("fetch_genes", "toy") in every_kind_of_job.planned_jobs()
+
+
+@pytest.mark.parametrize(("key", "rules"), [("overlap", {"measure_overlap"}), ("signal", {"plot_signal", "correlate_signal"})])
+def test_quality_control_that_is_switched_off_is_not_planned(every_kind_of_job, key, rules):
+    planned = {rule for rule, *_ in every_kind_of_job.planned_jobs()}
+    both = {"overlap": True, "signal": True} | {key: False}
+    if key == "overlap":
+        both["signal"] = False  # the correlation of signals is over regions that the overlap brings
+    text = ", ".join(f"{name}: {str(value).lower()}" for name, value in both.items())
+    without = {rule for rule, *_ in every_kind_of_job.planned_jobs("--config", f"qc={{{text}}}")}
+    assert rules <= planned
+    assert not rules & without

@@ -668,6 +668,18 @@ def figure_files():
     return expand(FIGURE, split=SPLITS, experiment=EXPERIMENTS, scheme=SCHEMES, figure="curves")
 
 
+def tss_input(wildcards):
+    """Transcription start sites of an experiment's assembly, where the sheet names genes."""
+    assembly = assembly_of(wildcards)
+    has_genes = row(wildcards).has_coordinates and PROJECT.assemblies[assembly].genes
+    return f"resources/assemblies/{assembly}/tss.bed" if has_genes else []
+
+
+def example_sets(input):
+    """`NAME=FILE` of the negatives of training and of each test set."""
+    return [f"training={input.negatives}", *(f"{Path(path).stem}={path}" for path in input.test_sets)]
+
+
 def figure_title(wildcards):
     return f"{row(wildcards).tf} in {row(wildcards).biosample} ({wildcards.experiment})"
 

@@ -46,6 +46,11 @@ rule plot_experiment:
         metrics=of_experiment(METRICS, baselines=True),
         train_logs=of_experiment(TRAIN_LOG, baselines=False),
         language_model_logs=lambda wildcards: list(language_model_logs(wildcards).values()),
+        positives=POSITIVES,
+        negatives=NEGATIVES,
+        test_sets=battery_input,
+        peaks=lambda wildcards: peaks_input(wildcards) if row(wildcards).has_coordinates else [],
+        tss=tss_input,
     output:
         curves=report(
             "results/report/figures/{split}/{experiment}/{scheme}/curves.svg",
@@ -67,6 +72,13 @@ rule plot_experiment:
             subcategory=figure_group,
             caption="../report/learning.rst",
             labels=figure_labels("learning curves"),
+        ),
+        distributions=report(
+            "results/report/figures/{split}/{experiment}/{scheme}/distributions.svg",
+            category="2. Figures",
+            subcategory=figure_group,
+            caption="../report/distributions.rst",
+            labels=figure_labels("what positives and negatives are like"),
         ),
     log:
         "results/logs/plot_experiment/{split}/{experiment}/{scheme}.log",
@@ -91,6 +103,10 @@ rule plot_experiment:
             "--train-log",
             (f"{name}={path}" for name, path in language_model_logs(wildcards).items()),
         ),
+        examples=lambda wildcards, input: (
+            options("--negatives", example_sets(input)) + " " + option("--tss", input.tss)
+        ),
+        peaks=lambda wildcards, input: f"--peaks {input.peaks.split('.')[-2]} {input.peaks}" if input.peaks else "",
         settings=lambda wildcards: dict(
             title=figure_title(wildcards),
             headline=CONFIG.headline.test_set,
@@ -98,8 +114,10 @@ rule plot_experiment:
         ),
     shell:
         "bindgram plot --experiment {wildcards.experiment} --title {params.settings[title]:q}"
-        " {params.results} {params.train_logs} {params.language_model_logs} --headline {params.settings[headline]}"
+        " {params.results} {params.train_logs} {params.language_model_logs}"
+        " --positives {input.positives} {params.examples} {params.peaks} --headline {params.settings[headline]}"
         " --curves {output.curves} --scores {output.scores} --learning {output.learning}"
+        " --distributions {output.distributions}"
         " --revision {params.settings[revision]} > {log} 2>&1"
 
 

@@ -10,6 +10,7 @@ localrules:
     fetch_genome,
     fetch_blacklist,
     fetch_repeats,
+    fetch_genes,
     fetch_peaks,
     fetch_source,
     extract_peaks,
@@ -32,6 +33,11 @@ rule fetch_all:
             f"resources/assemblies/{assembly}/repeats.bed"
             for assembly in sorted({row.assembly for row in PROJECT.selected.values()})
             if PROJECT.assemblies[assembly].repeats
+        ],
+        genes=[
+            f"resources/assemblies/{assembly}/tss.bed"
+            for assembly in sorted({row.assembly for row in PROJECT.selected.values()})
+            if PROJECT.assemblies[assembly].genes
         ],
         peaks=[peaks_input(row) for row in (PROJECT.selected | OTHERS).values()],
         open_chromatin=sorted(
@@ -133,6 +139,34 @@ rule fetch_repeats:
     shell:
         "bindgram fetch --kind bed --source {params.settings[source]:q} {params.settings[checksum]}"
         " --output {output.regions} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule fetch_genes:
+    input:
+        source=lambda wildcards: local(assembly_row(wildcards).genes),
+    output:
+        sites="resources/assemblies/{assembly}/tss.bed",
+        record="resources/assemblies/{assembly}/tss.json",
+    log:
+        "results/logs/fetch_genes/{assembly}.log",
+    benchmark:
+        "results/benchmarks/fetch_genes/{assembly}.tsv"
+    retries: 0
+    conda:
+        "../../envs/bio.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+        downloads=1,
+    params:
+        settings=lambda wildcards: dict(
+            source=assembly_row(wildcards).genes,
+            checksum=option("--checksum", assembly_row(wildcards).genes_checksum),
+            revision=REVISIONS["fetch"],
+        ),
+    shell:
+        "bindgram fetch --kind genes --source {params.settings[source]:q} {params.settings[checksum]}"
+        " --output {output.sites} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule fetch_peaks:

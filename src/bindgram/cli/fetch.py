@@ -14,6 +14,7 @@ KINDS = {
     "fasta": "written unpacked, 60 bases per line",
     "bed": "written unpacked, every line checked",
     "peaks": "kept as published in gzip; plain text is packed",
+    "genes": "GTF or GFF3, of which the transcription start sites are written as BED",
     "bigWig": "kept as published; a local one is linked to, not copied",
     "chain": "as peaks, every chain checked",
     "bigBed": "kept as published",

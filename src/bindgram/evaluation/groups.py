@@ -33,6 +33,28 @@ def read_groups(paths: Iterable[Path]) -> Groups:
     return groups, reason, {f"{path.parent.name}.{path.stem}": table.provenance for path, table in tables.items()}
 
 
+def read_sets(positives: Path, negatives: Iterable[tuple[str, Path]]) -> Groups:
+    """Read the positives of one experiment, and its negatives set by set.
+
+    Parameters
+    ----------
+    negatives : name of a set (training, or a test set) and its table, of which the positives are left out.
+
+    Returns
+    -------
+    As `read_groups`; the name of a set tells what kinds of negatives are in it.
+    """
+    table = read_examples(positives)
+    sets, provenances = {POSITIVES: table.frame}, {"positives": table.provenance}
+    for name, path in negatives:
+        made = read_examples(path)
+        rows = made.frame[made.frame["label"] == 0]
+        kinds = " + ".join(sorted(set(rows["kind"].str.replace("_", " "))))
+        sets[f"{name}: {kinds}"] = rows
+        provenances[f"negatives.{name}"] = made.provenance
+    return {name: rows for name, rows in sets.items() if len(rows)}, table.reason, provenances
+
+
 def read_union(path: Path) -> Groups:
     """Read a BED file of the regions of many experiments as one group, as `read_groups` returns them."""
     return {"union of positives": read_bed3(path)}, "no experiment has positives", {}

@@ -190,6 +190,16 @@ def _write_bed(raw: Path, target: Path, expected: Sizes | None) -> dict[str, Any
     return {"n_regions": n_regions}
 
 
+def _write_genes(raw: Path, target: Path, expected: Sizes | None) -> dict[str, Any]:
+    """GTF or GFF3: the transcription start sites of its genes and transcripts, as BED."""
+    from bindgram.genome.genes import read_tss, tss_lines
+
+    sites, n_unstranded = read_tss(raw)
+    with target.open("w", encoding="utf-8", newline="\n") as output:
+        output.writelines(tss_lines(sites))
+    return {"n_regions": len(sites), "n_unstranded": n_unstranded}
+
+
 def _write_peaks(raw: Path, target: Path, expected: Sizes | None) -> dict[str, Any]:
     """Peaks: text in a gzip file; bytes as published where they are gzip already."""
     n_lines = sum(block.count(b"\n") for _, block in text_blocks(raw))
@@ -226,5 +236,6 @@ FILE_KINDS: Mapping[str, Writer] = {
     "bigBed": _write_bigbed,
     "chain": _write_chain,
     "fasta": _write_fasta,
+    "genes": _write_genes,
     "peaks": _write_peaks,
 }

@@ -3,7 +3,7 @@
 No field has a default: those live in ``config/config.yaml`` only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -145,9 +145,7 @@ class QcSettings(Settings):
     @model_validator(mode="after")
     def _whole_bins(self) -> "QcSettings":
         if self.flank_bp % self.bin_bp:
-            raise ValueError(
-                f"flank_bp is no multiple of bin_bp ({self.flank_bp} and {self.bin_bp}); change one of them"
-            )
+            raise ValueError(f"flank_bp {self.flank_bp} is no multiple of bin_bp {self.bin_bp}; change one")
         return self
 
 
@@ -278,8 +276,8 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
 def parse_config(value: Mapping[str, Any], where: str) -> Config:
     """Check a merged configuration.
 
-    Snakemake passes what stands within brackets of ``--config 'select={first: 5}'`` as text: text where a number is
-    wanted is read as one, and the text ``null`` is null.
+    Snakemake passes what stands within brackets of ``--config 'select={first: 5}'`` as text: text where a number or
+    true or false is wanted is read as one, and the text ``null`` is null.
 
     Raises
     ------
@@ -290,14 +288,18 @@ def parse_config(value: Mapping[str, Any], where: str) -> Config:
         return Config.model_validate(value)
     except ValidationError as error:
         for item in error.errors():
-            convert = _NUMBERS.get(item["type"])
+            convert = _CONVERSIONS.get(item["type"])
             if convert is not None and isinstance(item["input"], str):
-                with suppress(ValueError):
+                with suppress(ValueError, KeyError):
                     _replace(value, item["loc"], convert(item["input"]))
     return parse(Config, value, where)
 
 
-_NUMBERS = {"int_type": int, "float_type": float}
+_CONVERSIONS: dict[str, Callable[[str], Any]] = {
+    "int_type": int,
+    "float_type": float,
+    "bool_type": {"true": True, "false": False}.__getitem__,
+}
 
 
 def _with_nulls(value: Any) -> Any:

@@ -38,6 +38,8 @@ class Assembly(Settings):
     blacklist_checksum: Checksum | None = None
     repeats: str | None = None
     repeats_checksum: Checksum | None = None
+    genes: str | None = None
+    genes_checksum: Checksum | None = None
 
 
 class Experiment(Settings):
@@ -88,8 +90,8 @@ class Experiment(Settings):
 
 URL_SCHEMES = ("http://", "https://", "ftp://")
 SOURCES = (
-    "fasta", "chrom_sizes", "blacklist", "repeats", "peaks", "chain", "valid_sequences", "test_sequences", "signal",
-    "accessibility",
+    "fasta", "chrom_sizes", "blacklist", "repeats", "genes", "peaks", "chain", "valid_sequences", "test_sequences",
+    "signal", "accessibility",
 )  # fmt: skip
 # Columns that some formats need and the others do not use, and those that some formats may have.
 _NEEDED_BY = {"valid_sequences": ("gue",), "test_sequences": SEQUENCE_FORMATS}

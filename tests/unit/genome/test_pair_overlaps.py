@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 
 import numpy as np
@@ -7,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bindgram.genome.regions import _count_pairs, bed_text, draw_regions, make_regions, merge, pair_overlaps, read_bed3
+
+needs_bedtools = pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
 
 TABLES = st.lists(
     st.lists(st.tuples(st.sampled_from(["chr1", "chr2"]), st.integers(0, 30), st.integers(1, 9)), max_size=8),
@@ -63,6 +66,7 @@ def test_tables_without_regions_overlap_nothing():
     assert found.jaccard.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
 
 
+@needs_bedtools
 @pytest.mark.realdata
 def test_overlaps_of_yeast_sets_are_those_of_bedtools(real_data, tmp_path):
     names = ["Reb1", "Abf1", "Cbf1", "Rap1", "Sua7", "Spt15"]

@@ -88,11 +88,17 @@ def test_merging_agrees_with_snakemake(config, override):
 def test_text_from_the_command_line_is_read_as_numbers_and_null(config):
     """Snakemake passes what stands within brackets as text."""
     given = parse_snakemake_config(
-        ["select={first: 5, list: null, tiers: [1, 2]}", "seeds=[4]", "checkpoint_minutes=5"]
+        ["select={first: 5, list: null, tiers: [1, 2]}", "qc={signal: false}", "seeds=[4]", "checkpoint_minutes=5"]
     )
     checked = parse_config(merge(config, given), "c.yaml")
     assert (checked.select.first, checked.select.list, checked.select.tiers) == (5, None, [1, 2])
-    assert (checked.seeds, checked.checkpoint_minutes) == ([4], 5)
+    assert (checked.seeds, checked.checkpoint_minutes, checked.qc.signal) == ([4], 5, False)
+
+
+def test_flanks_are_whole_bins(config):
+    config["qc"]["bin_bp"] = 30
+    with pytest.raises(InputError, match="qc: flank_bp 1000 is no multiple of bin_bp 30"):
+        parse_config(config, "c.yaml")
 
 
 @pytest.mark.parametrize(("value", "got"), [("five", "'five'"), ("2.5", "'2.5'"), ("[5", r"'\[5'")])

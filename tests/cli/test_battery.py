@@ -101,3 +101,19 @@ def test_rows_that_resemble_a_training_positive_are_listed_and_removed_if_asked(
 def test_options_of_homology_come_together(case):
     with pytest.raises(InputError, match="--homology, --min-identity, --min-coverage and --homology-table"):
         case.battery(("T1", "dinucleotide_shuffle", "2"), more=["--homology", "report"])
+
+
+def test_twin_of_a_published_set_with_validation_sequences_is_published_too(case):
+    case.become_published()
+    lines = [line.split("\t")[2:] for line in Path("test.seq").read_text().splitlines()[1:]]
+    for name, rows in (("test", lines[:4]), ("valid", lines[4:])):
+        Path(f"{name}.csv").write_text("sequence,label\n" + "".join(",".join(row) + "\n" for row in rows))
+    more = "--test-sequences test.csv --valid-sequences valid.csv --sequence-format gue"
+    assert case.battery(("published", "published", "1"), more=more.split()).exit_code == 0
+    own = read_examples("published.parquet").frame
+    assert own.groupby(["split", "kind"]).size().to_dict() == {
+        ("test", "peak"): 6,
+        ("test", "published"): 4,
+        ("valid", "peak"): 6,
+        ("valid", "published"): 2,
+    }

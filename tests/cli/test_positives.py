@@ -285,3 +285,32 @@ def test_published_set_that_is_held_out_keeps_its_test_sequences(folder):
     write_published(folder)
     invoke([*published(folder), *common(folder), "--held-out", "test", "held out: TF X is in test"])
     assert read_examples(folder / "out/positives.parquet").frame["split"].tolist() == ["test"] * 5
+
+
+def test_peaks_that_were_not_lifted_are_counted_and_all_rows_add_up(folder):
+    record = json.loads((folder / "peaks.json").read_text()) | {"n_peaks": 12, "n_not_lifted": 3}
+    (folder / "peaks.json").write_text(json.dumps(record))
+    invoke([*genomic(folder), *common(folder)])
+    counts = counts_of(folder)
+    assert list(counts)[:3] == ["n_input", "not_lifted", "off_chromosome_end"]
+    assert (counts["n_input"], counts["not_lifted"], counts["n_kept"]) == (12, 3, 9)
+
+
+def test_gue_set_keeps_its_three_splits(folder):
+    rng = np.random.default_rng(1)
+    arguments = ["--format", "gue"]
+    for name, n, option in (("train", 6, "peaks"), ("dev", 4, "valid-sequences"), ("test", 3, "test-sequences")):
+        rows = [f"{''.join(rng.choice(list('ACGT'), 30))},{i % 2}\n" for i in range(2 * n)]
+        (folder / f"{name}.csv").write_text("sequence,label\n" + "".join(rows))
+        record = {"provenance": {"digest": f"{name}-digest", "revisions": {"fetch": 3}}}
+        (folder / f"{name}.json").write_text(json.dumps(record))
+        arguments += [f"--{option}", str(folder / f"{name}.csv"), f"--{option}-record", str(folder / f"{name}.json")]
+    invoke([*arguments, *common(folder)])
+    table = table_of(folder)
+    assert table.frame["split"].value_counts().to_dict() == {"train": 6, "valid": 4, "test": 3}
+    assert table.provenance["inputs"] == {
+        "peaks": "train-digest", "valid_sequences": "dev-digest", "test_sequences": "test-digest"
+    }  # fmt: skip
+    assert counts_of(folder)["not_bound"] == 13
+    with pytest.raises(InputError, match="format gue: --valid-sequences is missing; --valid-sequences-record is missi"):
+        invoke([*arguments[:6], *arguments[-4:], *common(folder)])

@@ -81,7 +81,7 @@ def _entries(path: Path) -> tuple[list[str], list[str]]:
 
 
 def _layout(fields: list[str]) -> Layout:
-    place = {name: index for index, name in enumerate(fields if len(fields) >= 3 else _BED)}
+    place = {name: index for index, name in enumerate(fields if len(fields) > 3 else _BED)}
     strength = next((name for name in ("signalValue", "score") if name in place), "score")
     needed = max(3, *(place[name] + 1 for name in ("peak", "support") if name in place), 3)
     return Layout(

@@ -295,11 +295,14 @@ def _unquoted(cell: str) -> str:
 
 def _read_lines(path: Path, model: type[Row]) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
+        text = path.read_text(encoding="utf-8-sig")  # every kind of line end becomes a line feed
+    except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"{path}: no such file; check the path in the configuration") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save it as text in UTF-8") from None
-    if not lines:
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(f"{path}:{line}: not a text file (it has zero bytes); save it as text in UTF-8")
+    if not text:
         raise InputError(f"{path}: empty; it needs a header line with the columns {', '.join(model.model_fields)}")
-    return lines
+    return text.split("\n")

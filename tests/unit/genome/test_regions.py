@@ -2,7 +2,7 @@ import gzip
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindgram.errors import InputError
@@ -14,6 +14,7 @@ from bindgram.genome.regions import (
     read_bed3,
     subtract,
 )
+from bindgram.genome.text import split_cells
 
 BED = b"# made by hand\nbrowser position chr1\ntrack name=x\nchr1\t5\t10\tname\n\nchr2 0 3\n"
 ROWS = [["chr1", 5, 10], ["chr2", 0, 3]]
@@ -124,3 +125,20 @@ def test_extended_region_stops_at_the_chromosome_ends_and_keeps_its_columns():
 def test_extending_on_an_unknown_chromosome_is_refused():
     with pytest.raises(InputError, match="unknown chromosome 'z'"):
         extend(make_regions([("z", 3, 5)]), 10, {"a": 100})
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.binary(max_size=30), st.integers(0, 60), st.booleans())
+def test_any_bytes_in_a_bed_file_are_regions_or_an_error_that_names_it(tmp_path_factory, junk, place, packed):
+    whole = b"chr1\t5\t9\n" * 5
+    content = whole[:place] + junk + whole[place:]
+    path = tmp_path_factory.mktemp("bed") / "x.bed"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    message, n_regions = "", -1
+    try:
+        n_regions = len(read_bed3(path))
+    except InputError as error:
+        message = str(error)
+    lines = [] if message else content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    expected = sum(split_cells(line) is not None for line in lines)
+    assert "x.bed" in message if message else n_regions == expected

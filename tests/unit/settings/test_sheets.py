@@ -1,6 +1,8 @@
 """The assembly and experiment sheets: all problems at once, with line numbers."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bindgram.errors import InputError
 from bindgram.settings import read_assemblies, read_experiments
@@ -98,3 +100,69 @@ def test_published_sets_have_no_coordinates(write):
 )
 def test_urls_are_told_from_paths(source, url):
     assert is_url(source) is url
+
+
+# Sources of peaks
+
+
+def row_of(write, **cells):
+    cells = {"experiment": "e", "tf": "CTCF", "biosample": "K562", "assembly": "hg38", "peaks": "p.gz"} | cells
+    return read_experiments(write("e.tsv", "\t".join(cells) + "\n" + "\t".join(cells.values()) + "\n"))["e"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "stored"),
+    [
+        ({"format": "narrowPeak"}, "narrowPeak"),
+        ({"format": "narrowPeak", "lift_from": "hg19", "chain": "x.chain"}, "extracted"),
+        ({"format": "bigBed"}, "extracted"),
+        ({"format": "encode_clusters", "peak_name": "NRSF"}, "extracted"),
+        ({"format": "remap"}, "extracted"),
+        ({"format": "gue", "valid_sequences": "v.csv", "test_sequences": "t.csv"}, "gue"),
+    ],
+)
+def test_peaks_are_kept_as_published_or_extracted(write, cells, stored):
+    row = row_of(write, **cells)
+    assert row.stored_format == stored
+    assert row.has_coordinates is (cells["format"] != "gue")
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"format": "gue", "test_sequences": "t.csv"}, "e.tsv:2: valid_sequences: required for format gue"),
+        ({"format": "gue", "valid_sequences": "v.csv"}, "e.tsv:2: test_sequences: required for format gue"),
+        (
+            {"format": "deepbind", "test_sequences": "t", "valid_sequences": "v"},
+            "e.tsv:2: valid_sequences: not used by this format",
+        ),
+        ({"format": "bed", "peak_name": "x"}, r"e.tsv:2: peak_name: not used by this format \(format is 'bed'\)"),
+        ({"format": "bed", "chain": "x.chain"}, "e.tsv:2: lift_from: empty, but chain is given"),
+        ({"format": "bed", "lift_from": "hg19"}, "e.tsv:2: chain: empty, but lift_from is given"),
+        ({"format": "deepbind", "test_sequences": "t", "chain": "c", "lift_from": "x"}, "chain: not used by this"),
+        ({"format": "bed", "chain_checksum": "md5:" + "0" * 32}, "chain: empty, but chain_checksum is given"),
+    ],
+)
+def test_columns_that_a_format_needs_or_does_not_use_are_named(write, cells, message):
+    with pytest.raises(InputError, match=message):
+        row_of(write, **cells)
+
+
+def test_only_line_ends_end_lines_and_zero_bytes_are_refused(write):
+    assert read_experiments(write("e.tsv", HEADER + ROW.replace("K562", "K\u2028562")))["a"].biosample == "K\u2028562"
+    with pytest.raises(InputError, match=r"e.tsv:2: not a text file"):
+        read_experiments(write("e.tsv", HEADER + ROW.replace("K562", "K\x00")))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=30), st.integers(0, 120))
+def test_any_bytes_in_a_sheet_are_rows_or_an_error_that_names_it(tmp_path_factory, junk, place):
+    whole = (HEADER + ROW + ROW.replace("a\t", "b\t", 1)).encode()
+    path = tmp_path_factory.mktemp("sheet") / "e.tsv"
+    path.write_bytes(whole[:place] + junk + whole[place:])
+    message = ""
+    try:
+        assert read_experiments(path)
+    except InputError as error:
+        message = str(error)
+    assert not message or "e.tsv" in message

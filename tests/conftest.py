@@ -258,6 +258,12 @@ def make_tiny_project() -> Callable[[Path], Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def open_project() -> Callable[[Path], Project]:
+    """Opens a folder that `make_tiny_project` has made, for tests that share one."""
+    return Project
+
+
 @pytest.fixture
 def fresh_project(tmp_path: Path) -> Project:
     """The tiny project before any run."""

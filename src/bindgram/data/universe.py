@@ -59,10 +59,10 @@ def pool_peaks(members: Iterable[Member], chrom_sizes: Mapping[str, int]) -> pd.
         peaks = read_assembly_peaks(member.peaks, member.format, chrom_sizes)
         table = peaks.assign(experiment=member.experiment, tf=member.tf, summit=summit_positions(peaks))
         tables.append(table[SCHEMA.names].astype({"chrom": "category"}))
-    chroms = sorted(set().union(*(table["chrom"].cat.categories for table in tables)))
-    for name, values in (("experiment", None), ("tf", None), ("chrom", chroms)):
-        known = values or sorted({getattr(member, name) for member in members})
-        tables = [table.assign(**{name: pd.Categorical(table[name], categories=known)}) for table in tables]
+    known = {name: sorted({getattr(member, name) for member in members}) for name in ("experiment", "tf")}
+    known["chrom"] = sorted(set().union(*(table["chrom"].cat.categories for table in tables)))
+    for name, categories in known.items():
+        tables = [table.assign(**{name: pd.Categorical(table[name], categories=categories)}) for table in tables]
     pooled = pd.concat(tables, ignore_index=True)
     columns = [pooled["chrom"].cat.codes, pooled["summit"], pooled["start"], pooled["experiment"].cat.codes]
     return pooled.iloc[np.lexsort([column.to_numpy() for column in reversed(columns)])].reset_index(drop=True)

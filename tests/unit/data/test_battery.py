@@ -128,6 +128,28 @@ def test_split_without_a_negative_skips_the_test_set():
     assert counts["no_new_shuffle"] == 2
 
 
+def test_where_the_twin_is_short_of_negatives_the_test_set_gives_up_as_many():
+    """Three of four validation positives cannot be shuffled. A threshold comes from the ratio it is used at."""
+    positives = rows_of(*["valid"] * 4, *["test"] * 8)
+    positives.loc[:2, "sequence"] = ["A" * 30, "C" * 30, "A" * 29 + "C"]
+    made, counts = battery_set(positives, ratio=2.0)
+    assert sizes(made) == {("test", 0): 4, ("test", 1): 8, ("valid", 0): 2, ("valid", 1): 4}
+    assert (counts["no_new_shuffle"], counts["short_twin"]) == (6, 12)
+    assert counts["n_wanted"] == 24 == 6 + 12 + counts["n_negatives_test"] + counts["n_negatives_valid"]
+    skipped, _ = battery_set(positives, ratio=2.0, minimum_fraction=0.3)
+    assert skipped.reason == (
+        "dinucleotide_shuffle: 4 of 16 negatives could be made in split test, less than the fraction 0.3 "
+        "(negatives.minimum_fraction)"
+    )
+
+
+def test_full_test_set_and_twin_lose_nothing_to_each_other():
+    made, counts = battery_set(ratio=1.3)
+    assert counts["short_twin"] == 0
+    assert sizes(made)["test", 0] == 7
+    assert sizes(made)["valid", 0] == 5
+
+
 def test_published_set_takes_its_own_negatives_and_a_shuffled_twin_of_the_same_ratio():
     made, counts = battery_set(scheme="published", ratio=1.0)
     assert sizes(made) == {("test", 0): 10, ("test", 1): 5, ("valid", 0): 8, ("valid", 1): 4}

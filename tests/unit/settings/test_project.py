@@ -103,6 +103,53 @@ def test_hold_out_that_names_nothing_or_everything_is_named(demo, root):
     assert "all selected experiments are held out, none is left to train" in problems(demo, root)
 
 
+@pytest.mark.parametrize(
+    ("negatives", "message"),
+    [
+        ({"schemes": ["neighbor"]}, "negatives.schemes: 'neighbor' is neither a scheme nor a mixture"),
+        ({"schemes": ["neighbor"]}, "(did you mean 'neighbour'?)"),
+        ({"schemes": ["half"], "mixtures": {"haff": {"neighbour": 1.0}}}, "other_peaks, accessible_unbound, haff"),
+        ({"mixtures": {"half": {"neighbour": 0.5, "other_peaks": 0.4}}}, "half: the shares sum up to 0.9; make it 1"),
+        ({"mixtures": {"neighbour": {"neighbour": 1.0}}}, "'neighbour' is the name of a scheme; rename the mixture"),
+        ({"mixtures": {"half": {"half": 1.0}}}, "negatives.mixtures.half.half"),
+        ({"minimum_fraction": 1.5}, "negatives.minimum_fraction"),
+    ],
+)
+def test_scheme_or_mixture_that_is_none_is_named(demo, root, negatives, message):
+    assert message in problems(merge(demo, {"negatives": negatives}), root)
+
+
+def test_test_set_by_an_unknown_scheme_is_named(demo, root):
+    changed = merge(demo, {"battery": {"test_sets": {"T5": {"scheme": "other_peak", "ratio": 1.0}}}})
+    assert "battery.test_sets.T5.scheme: 'other_peak' is neither" in problems(changed, root)
+
+
+def test_universe_of_another_sheet_says_what_to_do(demo, root):
+    message = problems(merge(demo, {"universe": "config/universes/hg38.txt"}), root)
+    assert "universe: config/universes/hg38.txt lists what is not in config/demo_experiments.tsv: AHR_HepG2" in message
+    assert ", ... (517 ids); name a list of this sheet" in message
+    assert "or set universe: null, which leaves other_peaks and its test sets out" in message
+
+
+def test_peaks_of_others_are_those_of_the_list_in_biosamples_of_the_selected_rows(demo, root):
+    sheet = root / "config/demo_experiments.tsv"
+    sheet.write_text(sheet.read_text().replace("YY1\tpooled_cell_types", "YY1\tliver"))
+    others = load_project(demo, root).others
+    assert len(others) == 11  # of twelve, four of them selected
+    assert "YY1_clusters" not in others
+    (root / "config/universes/demo.txt").write_text("MAX_clusters\nCTCF_clusters\nYY1_clusters\n")
+    assert list(load_project(demo, root).others) == ["CTCF_clusters", "MAX_clusters"]
+    only_shuffles = {"test_sets": {"T3": {"scheme": "dinucleotide_shuffle"}}}
+    assert load_project(merge(demo, {"battery": only_shuffles}), root).others == {}
+
+
+def test_missing_file_of_an_experiment_that_others_draw_from_is_named(demo, root):
+    sheet = root / "config/demo_experiments.tsv"
+    sheet.write_text(sheet.read_text().replace("peaks/YY1.bed.gz", "peaks/YY2.bed.gz"))
+    assert "experiment YY1_clusters: peaks: no such file" in problems(demo, root)
+    load_project(merge(demo, {"universe": None}), root)
+
+
 def test_missing_peak_file_is_named_with_its_experiment(demo, root):
     sheet = root / "config/demo_experiments.tsv"
     sheet.write_text(sheet.read_text().replace("peaks/CTCF.bed.gz", "peaks/CTFC.bed.gz"))

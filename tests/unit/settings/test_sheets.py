@@ -1,12 +1,14 @@
 """The assembly and experiment sheets: all problems at once, with line numbers."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindgram.errors import InputError
 from bindgram.settings import read_assemblies, read_experiments
-from bindgram.settings.sheets import is_url
+from bindgram.settings.sheets import is_url, slug
 
 HEADER = "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\n"
 ROW = "a\tCTCF\tK562\thg38\tnarrowPeak\ta.gz\n"
@@ -166,3 +168,12 @@ def test_any_bytes_in_a_sheet_are_rows_or_an_error_that_names_it(tmp_path_factor
     except InputError as error:
         message = str(error)
     assert not message or "e.tsv" in message
+
+
+def test_biosample_in_a_path_is_itself_or_has_a_digest_so_that_no_two_are_one():
+    assert slug("K562") == "K562"
+    texts = ["MCF-7", "body of pancreas", "body_of_pancreas", "K562's (old) batch", "body.of.pancreas"]
+    slugs = [slug(text) for text in texts]
+    assert len(set(slugs)) == len(texts)
+    assert all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in slugs)
+    assert slugs[1].startswith("body_of_pancreas-")

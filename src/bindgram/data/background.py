@@ -162,12 +162,14 @@ class BackgroundRequest:
         if missing:
             raise InputError(f"scheme {drawing[0]} draws from the genome; give {', '.join(missing)} as well")
         with Genome.open(self.genome) as genome:
-            yield self._background(genome, positives.frame, drawing)
+            tiles = Tiles.open(self.tiles)
+            _check_tiles(tiles, genome, positives)
+            yield self._background(genome, tiles, positives.frame, drawing)
 
-    def _background(self, genome: Genome, positives: pd.DataFrame, schemes: Collection[str]) -> Background:
+    def _background(
+        self, genome: Genome, tiles: Tiles, positives: pd.DataFrame, schemes: Collection[str]
+    ) -> Background:
         sizes = genome.chrom_sizes
-        tiles = Tiles.open(self.tiles)
-        _check_tiles(tiles, genome, len(positives["sequence"].iloc[0]))
         peaks = _known(read_assembly_peaks(self.peaks, self.format, sizes), sizes)
         open_chromatin = read_open_chromatin(self.accessibility, sizes) if "accessible_unbound" in schemes else None
         return Background(
@@ -188,14 +190,21 @@ class BackgroundRequest:
 _NO_UNIVERSE = "no experiment of the biosample in the universe, or no universe"
 
 
-def _check_tiles(tiles: Tiles, genome: Genome, width: int) -> None:
-    """Refuse tiles of another genome or width."""
+def _check_tiles(tiles: Tiles, genome: Genome, positives: ExampleTable) -> None:
+    """Refuse tiles of another width or genome than the positives, or of another genome than the one at hand."""
+    width = len(positives.frame["sequence"].iloc[0])
+    digests = [known.get("inputs", {}).get("genome") for known in (tiles.provenance, positives.provenance)]
     if tiles.width != width:
         raise InputError(
             f"{tiles.path}: tiles of {tiles.width} bp, but the positives have {width}; give those of {width} bp"
         )
     if tiles.chrom_sizes != genome.chrom_sizes:
         raise InputError(f"{tiles.path}: tiles of another genome than {genome.path}; make them again (bindgram tile)")
+    if all(digests) and len(set(digests)) > 1:
+        raise InputError(
+            f"{tiles.path}: these are the tiles of another genome than the one that the positives were cut from; make "
+            "the older of the two again"
+        )
 
 
 def _known(regions: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 import gzip
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import get_args
 
@@ -293,6 +294,19 @@ def test_tiles_of_another_width_or_genome_are_refused(tmp_path):
         write_tiles(tmp_path / "tiles.h5", genome, 60, None, None, {})
     with pytest.raises(InputError, match=r"tiles\.h5: tiles of another genome than .*genome\.fa"):
         matched(positives, request)
+
+
+def test_positives_and_tiles_of_different_genomes_are_refused(tmp_path):
+    positives, request = genomic_case(tmp_path)
+    with Genome.open(tmp_path / "genome.fa") as genome:
+        write_tiles(tmp_path / "tiles.h5", genome, 60, None, None, {"inputs": {"genome": "new"}})
+    for digest, refused in (("new", False), ("old", True), (None, False)):
+        table = ExampleTable(positives, provenance={"inputs": {"genome": digest}} if digest else {})
+        expected = (
+            pytest.raises(InputError, match=r"tiles\.h5: .* the positives were cut from") if refused else nullcontext()
+        )
+        with expected, request.open(table, ["genomic_matched"]) as background:
+            assert background is not None
 
 
 def half_masked(folder, width=50):

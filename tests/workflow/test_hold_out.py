@@ -40,6 +40,30 @@ def test_held_out_experiment_is_tested_and_trains_nothing(held):
     assert values["planted"]["status"] == "ok"
 
 
+def test_training_negatives_take_nothing_from_what_is_held_out(held):
+    """In a universe of five factors the negatives of `planted` leave out the one that is held out; its test set does not."""
+    for name in ("second", "third"):
+        held.write_peaks(name, range(900, 230_000, 1200))
+        held.add_experiment(name)
+    (held.root / "config/universe.txt").write_text("planted\ncontrol\nfew\nsecond\nthird\n")
+    held.edit("config/config.yaml", lambda text: text.replace("universe: null", "universe: config/universe.txt"))
+
+    def use_other_peaks(text):
+        config = yaml.safe_load(text)
+        config["negatives"]["schemes"] = ["other_peaks"]
+        config["battery"]["test_sets"]["T3"] = {"scheme": "other_peaks", "ratio": 1.0}
+        return yaml.safe_dump(config, sort_keys=False)
+
+    held.edit("config/config.yaml", use_other_peaks)
+    stem = "results/{}/blocks/planted/{}.parquet"
+    targets = (stem.format("examples", "labelled/other_peaks"), stem.format("battery", "T3"))
+    printed = held.snakemake("--dry-run", "--printshellcmds", *targets).stdout
+    commands = {line.split()[3]: line for line in printed.splitlines() if line.startswith("Shell command: bindgram")}
+    assert "--leave-out control" in commands["negatives"]
+    assert "--universe" in commands["battery"]
+    assert "--leave-out" not in commands["battery"]
+
+
 def adapted(text):
     lm = yaml.safe_load(text)
     return yaml.safe_dump(lm | {"adapt": lm["pretrain"]}, sort_keys=False)

@@ -24,7 +24,7 @@ from bindgram.settings.base import InputError, read_yaml
 from bindgram.settings.costs import estimate
 from bindgram.settings.config import GENOMIC_SCHEMES
 from bindgram.settings.sheets import POOLED_FORMATS, SEQUENCE_FORMATS, StoredFormat, is_url, slug
-from bindgram.settings.splits import split_of_experiment
+from bindgram.settings.splits import split_of_experiment, why_held_out
 
 # The signal with which a training job saves its state reaches the Snakemake above it too, which must outlive it.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -401,6 +401,15 @@ def scheme_settings(wildcards, names):
     if "other_peaks" in asked:
         bearing["tf"] = row(wildcards).tf
     return bearing
+
+
+def left_out_options(wildcards):
+    """Experiments held out of training, of which training negatives of other factors' peaks take nothing."""
+    if "other_peaks" not in schemes_behind([wildcards.scheme]) or not row(wildcards).has_coordinates:
+        return ""
+    others = others_in(assembly_of(wildcards), slug(row(wildcards).biosample))
+    hold_out = split_file(wildcards.split).hold_out
+    return options("--leave-out", [row.experiment for row in others if why_held_out(row, hold_out)])
 
 
 def split_file(split):

@@ -129,6 +129,7 @@ rule make_negatives:
         settings=lambda wildcards: dict(
             ratio=CONFIG.negatives.ratio,
             schemes=scheme_settings(wildcards, [wildcards.scheme]),
+            left_out=left_out_options(wildcards),
             seed=CONFIG.seed,
             blocks=blocks_of_experiment(wildcards),
             revision=REVISIONS["negatives"],
@@ -136,6 +137,7 @@ rule make_negatives:
     shell:
         "bindgram negatives --experiment {wildcards.experiment} --positives {input.positives}"
         " --scheme {wildcards.scheme} --ratio {params.settings[ratio]} --seed {params.settings[seed]}"
-        " {params.background} {params.tuned} --output {output.negatives} --labelled {output.labelled}"
+        " {params.background} {params.settings[left_out]} {params.tuned}"
+        " --output {output.negatives} --labelled {output.labelled}"
         " --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"

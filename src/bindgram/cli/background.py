@@ -30,6 +30,12 @@ _OPTIONS: tuple[Decorator, ...] = (
     ),
     click.option("--universe", type=ExistingFile, help="Peaks of the biosample (Parquet), for other_peaks."),
     click.option("--tf", help="TF of the experiment: its peaks are no other factor's; needed with --universe."),
+    click.option(
+        "--leave-out",
+        "left_out",
+        multiple=True,
+        help="Experiment of --universe of which nothing is drawn, as it is held out of training; repeatable.",
+    ),
     click.option("--accessibility", type=ExistingFile, help="Peaks of open chromatin, for accessible_unbound."),
     click.option("--accessibility-record", type=ExistingFile, help="Its record; needed with --accessibility."),
 )

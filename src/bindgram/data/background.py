@@ -24,7 +24,7 @@ from bindgram.settings.config import GENOMIC_SCHEMES
 _SETTINGS = {  # that bear on a scheme
     "genomic_matched": ("exclusion_bp", "gc_bins", "repeat_bins"),
     "neighbour": ("exclusion_bp", "neighbour_bp"),
-    "other_peaks": ("exclusion_bp", "tf"),
+    "other_peaks": ("exclusion_bp", "tf", "left_out"),
     "accessible_unbound": ("exclusion_bp",),
 }
 _OPTIONAL = {"blacklist", "universe", "tf", "accessibility", "accessibility_record"}
@@ -71,6 +71,7 @@ class BackgroundRequest:
 
     `peaks` are all peaks of the experiment, also those that became no positive. `blacklist`, `universe` and
     `accessibility` are always optional; without the last two the schemes that draw from them are not defined.
+    Nothing is drawn from the experiments of the universe that are `left_out`.
     """
 
     genome: Path | None
@@ -89,6 +90,7 @@ class BackgroundRequest:
     tf: str | None
     accessibility: Path | None
     accessibility_record: Path | None
+    left_out: tuple[str, ...]
 
     def why_undefined(self, positives: ExampleTable, schemes: Iterable[str]) -> str:
         """Why one of `schemes` can make no negatives for these positives; "" where all can.
@@ -108,10 +110,13 @@ class BackgroundRequest:
         if scheme == "other_peaks":
             if self.universe is not None and self.tf is None:
                 raise InputError("--universe is given without --tf; name the TF whose peaks are not those of others")
-            reason = _NO_UNIVERSE if self.universe is None else Universe.open(self.universe).why_too_small(self.tf)
+            reason = _NO_UNIVERSE if self.universe is None else self._open_universe().why_too_small(self.tf)
         if scheme == "accessible_unbound" and self.accessibility is None:
             reason = "no open chromatin (column accessibility of the sheet)"
         return f"{reason}: {scheme} is not defined" if reason else ""
+
+    def _open_universe(self) -> Universe:
+        return Universe.open(self.universe).without(self.left_out)
 
     def describe(self, schemes: Collection[str]) -> dict[str, Any]:
         """Settings that bear on `schemes`, for provenance; ``matched_on`` has repeats only where they are known."""
@@ -182,7 +187,7 @@ class BackgroundRequest:
             bins=Bins(tiles.width, self.gc_bins, self.repeat_bins),
             neighbour_bp=self.neighbour_bp,
             tf=self.tf,
-            other_peaks=Universe.open(self.universe).peaks() if "other_peaks" in schemes else None,
+            other_peaks=self._open_universe().peaks() if "other_peaks" in schemes else None,
             open_chromatin=open_chromatin,
         )
 

@@ -10,7 +10,7 @@ chromosome, the midpoint where none is called.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +98,13 @@ def _digest(pooled: pd.DataFrame) -> str:
 class Universe:
     """A universe on disk of which only the description was read.
 
-    `factors` is TF to experiment to number of peaks, without experiments that have none.
+    `factors` is TF to experiment to number of peaks, without experiments that have none and those of `left_out`.
     """
 
     path: Path
     factors: Mapping[str, Mapping[str, int]]
     provenance: Mapping[str, Any]
+    left_out: frozenset[str] = frozenset()
 
     @classmethod
     def open(cls, path: Path) -> "Universe":
@@ -123,6 +124,16 @@ class Universe:
         known = json.loads(metadata)
         return cls(Path(path), known["factors"], known["provenance"])
 
+    def without(self, experiments: Iterable[str]) -> "Universe":
+        """The universe without some experiments, such as those held out of training; others are not missed."""
+        gone = frozenset(experiments)
+        factors = {
+            tf: kept
+            for tf, members in self.factors.items()
+            if (kept := {name: n for name, n in members.items() if name not in gone})
+        }
+        return replace(self, factors=factors, left_out=gone)
+
     def why_too_small(self, tf: str) -> str:
         """Why a TF has too few other factors here; "" where it has enough."""
         others = sorted(set(self.factors) - {tf})
@@ -133,4 +144,8 @@ class Universe:
 
     def peaks(self) -> pd.DataFrame:
         """All rows: ``tf, chrom, summit, start, end``, names as categories."""
-        return pq.read_table(self.path, columns=["tf", "chrom", "summit", "start", "end"]).to_pandas()
+        columns = ["tf", "chrom", "summit", "start", "end"]
+        if not self.left_out:
+            return pq.read_table(self.path, columns=columns).to_pandas()
+        rows = pq.read_table(self.path, columns=["experiment", *columns]).to_pandas()
+        return rows.loc[~rows["experiment"].isin(list(self.left_out)), columns].reset_index(drop=True)

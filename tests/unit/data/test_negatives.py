@@ -22,7 +22,8 @@ from bindgram.settings.config import Scheme
 
 DINUCLEOTIDE = "dinucleotide_shuffle"
 OF_OTHER_SCHEMES = {
-    "neighbour_bp": 2000, "universe": None, "tf": None, "accessibility": None, "accessibility_record": None
+    "neighbour_bp": 2000, "universe": None, "tf": None, "accessibility": None, "accessibility_record": None,
+    "left_out": (),
 }  # fmt: skip
 
 

@@ -265,7 +265,7 @@ def write_tiles(
 
     Raises
     ------
-    InputError : no chromosome is as long as one tile, or the disk is full.
+    InputError : no chromosome is as long as one tile, the blacklist is that of another assembly, or the disk is full.
     """
     assert 0 < width <= MAX_WIDTH
     lengths = np.fromiter(genome.chrom_sizes.values(), np.int64)
@@ -274,7 +274,12 @@ def write_tiles(
         raise InputError(f"{genome.path}: no chromosome has {width} bp, the width of a tile; lower positives.width")
     chromosomes = pd.DataFrame({"chrom": list(genome.chrom_sizes), "length": lengths})
     chromosomes = chromosomes.assign(first_tile=n_tiles.cumsum() - n_tiles, n_tiles=n_tiles)
-    blacklisted = dict(tuple((blacklist if blacklist is not None else _NO_REGIONS).groupby("chrom")))
+    blacklisted = dict(tuple((_NO_REGIONS if blacklist is None else blacklist).groupby("chrom")))
+    if blacklisted and not set(blacklisted) & set(genome.chrom_sizes):
+        raise InputError(
+            f"{genome.path}: no region of the blacklist lies on a chromosome of the assembly, one is on "
+            f"{min(blacklisted)}; it has {', '.join(list(genome.chrom_sizes)[:5])}, ..."
+        )
     with new_hdf5(path) as file:
         datasets = {name: file.create_dataset(name, (int(n_tiles.sum()),), dtype) for name, dtype in PROPERTIES.items()}
         hashers = {name: hashlib.sha256() for name in PROPERTIES}

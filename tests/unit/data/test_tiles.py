@@ -86,6 +86,14 @@ def test_blacklist_marks_every_tile_that_it_touches(tmp_path):
     ]
 
 
+def test_a_blacklist_of_another_assembly_is_refused_and_an_empty_one_is_none(tmp_path):
+    with pytest.raises(
+        InputError, match=r"no region of the blacklist lies on a chromosome .* one is on 1; it has chrA"
+    ):
+        written(tmp_path, SEQUENCES, 5, blacklist=make_regions([("2", 0, 5), ("1", 0, 5)]))
+    assert not written(tmp_path, SEQUENCES, 5, blacklist=make_regions([])).blacklisted.any()
+
+
 def test_a_genome_shorter_than_a_tile_is_refused(tmp_path):
     with pytest.raises(InputError, match="no chromosome has 21 bp, the width of a tile"):
         written(tmp_path, SEQUENCES, 21)
@@ -141,10 +149,11 @@ def covered(chrom, position, regions):
 @given(
     texts=st.lists(letters, min_size=3, max_size=3), width=st.integers(1, 9), regions=spans, chunk_bp=st.integers(1, 40)
 )
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_tiles_equal_a_loop_over_bases(tmp_path, texts, width, regions, chunk_bp):
     texts = ["ACGTACGTAC" + texts[0], *texts[1:]]
     sequences = dict(zip(CHROMS, texts, strict=True))
+    regions = [*regions, ("c3", 0, 1)]
     blacklist = make_regions(regions)
     tiles = written(tmp_path, sequences, width, blacklist=blacklist, chunk_bp=chunk_bp)
     expected = [(name, i) for name, text in sequences.items() for i in range(0, len(text) - width + 1, width)]
@@ -171,7 +180,7 @@ def test_tiles_equal_a_loop_over_bases(tmp_path, texts, width, regions, chunk_bp
 
 
 @given(regions=spans.filter(lambda rows: any(chrom != "absent" for chrom, _, _ in rows)), width=st.integers(1, 9))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_repeats_of_a_file_equal_a_loop_over_bases(tmp_path, regions, width):
     sequences = dict.fromkeys(CHROMS, "A" * 100)
     tiles = written(tmp_path, sequences, width, repeats=["\t".join(map(str, row)) for row in regions])

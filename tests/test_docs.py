@@ -20,11 +20,14 @@ from bindgram.data.filters import FILTERS, MERGED, REASONS
 from bindgram.data.homology import COLUMNS as HOMOLOG_COLUMNS
 from bindgram.data.store import ROW_COLUMNS
 from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
+from bindgram.evaluation.audit import COLUMNS as AUDIT_COLUMNS
+from bindgram.evaluation.audit import FEATURES
 from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
 from bindgram.evaluation.metrics import METRICS, empty_result
 from bindgram.evaluation.overlap import COLUMNS as OVERLAP_COLUMNS
 from bindgram.evaluation.predictions import SCHEMA as PREDICTIONS_SCHEMA
 from bindgram.evaluation.report_data import REASON_NAMES
+from bindgram.evaluation.sanity import MEANINGS
 from bindgram.models.bundle import BUNDLE_FILES
 from bindgram.provenance import make_provenance
 from bindgram.settings import Assembly, Config, Experiment, LanguageModelFile, ModelFile, SplitFile
@@ -228,6 +231,8 @@ def test_formats_name_no_path_that_no_rule_makes():
         ("Filter tables", REASON_NAMES),
         ("Overlap table", OVERLAP_COLUMNS),
         ("Homologs", HOMOLOG_COLUMNS),
+        ("Audit", [*AUDIT_COLUMNS, *FEATURES]),
+        ("Sanity checks", MEANINGS),
     ],
 )
 def test_formats_have_every_column_key_and_reason_and_no_other(heading, names):

@@ -47,6 +47,7 @@ def run(folder, config_json: str, template: str = "") -> dict[str, str]:
     arguments += ["--headline-metric", "average_precision", "--config-json", config_json, "--revision", "1"]
     arguments += ["--tiles", "hg19", str(folder / "hg19.h5"), "--tiles", "mm10", str(folder / "absent.h5")]
     arguments += ["--filter-template", template or f"{folder}/{{split}}/{{experiment}}/positives.filter.tsv"]
+    arguments += ["--audit-template", f"{folder}/{{split}}/{{experiment}}/audit.tsv"]
     result = CliRunner().invoke(report, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return {name: (folder / f"{name}.html").read_text() for name in names}
@@ -72,7 +73,7 @@ def test_tables_that_are_not_there_are_left_out(folder, config_json):
 
 @pytest.mark.parametrize("braces", ["{experiment}/{model}", "{experiment}/{}", "{experiment", "positives"])
 def test_template_that_cannot_be_filled_is_refused(folder, config_json, braces):
-    with pytest.raises(InputError, match=r"--filter-template .*\{experiment\}"):
+    with pytest.raises(InputError, match=r"template .*\{experiment\}"):
         run(folder, config_json, f"{braces}.filter.tsv")
 
 

@@ -60,6 +60,7 @@ def test_slurm_plans_ten_jobs_per_experiment(plan):
         "make_positives",
         "make_negatives",
         "make_battery",
+        "audit_examples",
         "score_baselines",
         "finetune_classifier",
         "predict_scores",

@@ -23,7 +23,11 @@ def preparation(experiment):
 
 
 def battery(experiment):
-    return {("make_battery", experiment, SPLIT)}
+    return {("make_battery", experiment, SPLIT), *audit(experiment)}
+
+
+def audit(experiment):
+    return {("audit_examples", experiment, SPLIT)}
 
 
 def training(experiment, model):
@@ -136,6 +140,11 @@ def test_changed_value_of_a_filter_reruns_from_the_positives_on(project):
     jobs = project.planned_jobs()
     assert {("make_positives", name, SPLIT) for name in ("planted",)} <= jobs
     assert not any(job[0].startswith(("fetch", "index", "tile", "tokenize", "pretrain")) for job in jobs)
+
+
+def test_audit_that_is_made_again_trains_nothing_again(project):
+    change_yaml(project, "config/config.yaml", lambda config: config["audit"].update(suspicious_auroc=0.7))
+    assert project.planned_jobs() == of_all(audit) | {("write_report",), ("all",)}
 
 
 def test_new_test_set_leaves_trained_models_alone(project):

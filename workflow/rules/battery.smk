@@ -71,3 +71,44 @@ rule make_published_test_set:
         " {params.settings[max_positives]} {params.tuned} --seed {params.settings[seed]} {params.homology}"
         " --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule audit_examples:
+    input:
+        unpack(audit_inputs),
+        positives="results/examples/{split}/{experiment}/positives.parquet",
+        labelled=expand("results/examples/{{split}}/{{experiment}}/labelled/{scheme}.parquet", scheme=SCHEMES),
+        test_sets=battery_input,
+        filter_tables=audited_filter_tables,
+    output:
+        audit="results/qc/{split}/{experiment}/audit.tsv",
+        sanity="results/qc/{split}/{experiment}/sanity.tsv",
+    log:
+        "results/logs/audit_examples/{split}/{experiment}.log",
+    benchmark:
+        "results/benchmarks/audit_examples/{split}/{experiment}.tsv"
+    group:
+        EXAMPLES_GROUP
+    conda:
+        "../../envs/bio.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        given=audit_options,
+        settings=lambda wildcards: dict(
+            format=row(wildcards).stored_format,
+            exclusion_bp=CONFIG.negatives.exclusion_bp,
+            audit=CONFIG.audit.model_dump(),
+            confidence=CONFIG.evaluation.confidence,
+            seed=CONFIG.seed,
+            blocks=blocks_of_experiment(wildcards),
+            revision=REVISIONS["audit"],
+        ),
+    shell:
+        "bindgram audit --experiment {wildcards.experiment} --format {params.settings[format]}"
+        " --positives {input.positives} {params.given} --exclusion-bp {params.settings[exclusion_bp]}"
+        " --suspicious-auroc {params.settings[audit][suspicious_auroc]}"
+        " --max-per-class {params.settings[audit][max_per_class]} --confidence {params.settings[confidence]}"
+        " --seed {params.settings[seed]} --audit {output.audit} --sanity {output.sanity}"
+        " --revision {params.settings[revision]} > {log} 2>&1"

@@ -74,6 +74,7 @@ NEGATIVES = "results/examples/{split}/{experiment}/negatives/{scheme}.parquet"
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
 TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
+AUDIT = "results/qc/{split}/{experiment}/audit.tsv"
 FIGURE = "results/report/figures/{split}/{experiment}/{scheme}/{figure}.svg"
 REPORT_PAGES = [f"results/report/{page}.html" for page in ("summary", "data", "methods")]
 
@@ -102,13 +103,15 @@ def costs():
 
 
 # Jobs of a cluster: bundles of the consecutive short CPU steps of one experiment, which share one start of Snakemake.
-# A job with a GPU has it for itself. Without GPUs all steps of an experiment are one bundle, unless language models pool
-# the experiments of a TF, which would tie these to each other. Groups of rules: `--groups` does not reach the jobs.
-ONE_BUNDLE = not GPUS and all(model.adapt != "tf" for model in PROJECT.models.values())
-EXAMPLES_GROUP = "experiment" if ONE_BUNDLE else "examples"
-TRAINING_GROUP = "experiment" if ONE_BUNDLE else None
-PREDICTION_GROUP = "experiment" if ONE_BUNDLE else None if GPUS else "evaluation"
-EVALUATION_GROUP = "experiment" if ONE_BUNDLE else "evaluation"
+# A job with a GPU has it for itself. Without GPUs training and all that follows is one bundle, unless language models
+# pool the experiments of a TF, which would tie these to each other. Examples are a bundle of their own: where they are
+# audited again and no model is trained again, a bundle of both would depend on itself, which Snakemake refuses. Groups
+# of rules: `--groups` does not reach the jobs.
+WITH_TRAINING = not GPUS and all(model.adapt != "tf" for model in PROJECT.models.values())
+EXAMPLES_GROUP = "examples"
+TRAINING_GROUP = "training" if WITH_TRAINING else None
+PREDICTION_GROUP = "training" if WITH_TRAINING else None if GPUS else "evaluation"
+EVALUATION_GROUP = "training" if WITH_TRAINING else "evaluation"
 
 
 # Options of a command
@@ -478,6 +481,29 @@ def store_inputs(wildcards):
     return files | dict(peaks=[f"{stem}.gz" for stem in stems], peaks_records=[f"{stem}.json" for stem in stems])
 
 
+# Audit
+
+
+def audit_inputs(wildcards):
+    """Raw files that the examples of an experiment are checked against, where it has coordinates."""
+    if not row(wildcards).has_coordinates:
+        return {}
+    return genome_files(wildcards) | dict(tiles=tiles_file(assembly_of(wildcards)), peaks=peaks_input(wildcards))
+
+
+def audit_options(wildcards, input):
+    """Options that name the tables of an audit, and the raw files where there are any."""
+    labelled = (f"{scheme}={path}" for scheme, path in zip(SCHEMES, input.labelled))
+    tables = [options("--labelled", labelled), test_set_options(wildcards)]
+    raw = [option(f"--{name}", input.get(name)) for name in ("tiles", "peaks")]
+    return " ".join([*tables, options("--filter-table", input.filter_tables), genome_options(wildcards, input), *raw])
+
+
+def audited_filter_tables(wildcards):
+    published = [] if row(wildcards).has_coordinates else [PUBLISHED_FILTER_TABLE]
+    return [path.format(**wildcards) for path in [*FILTER_TABLE_TEMPLATES, *published]]
+
+
 # Test sets
 
 
@@ -604,8 +630,16 @@ def finetune_options(wildcards, input):
     )
 
 
-def adaptation_positives(wildcards):
-    """Positives that a language model adapts to: one experiment's, or those of a TF in the frozen universe.
+def adaptation_files(template):
+    """An input function: `template` of the experiments that a language model adapts to."""
+    return lambda wildcards: [
+        template.format(split=wildcards.split, experiment=experiment)
+        for experiment in adaptation_experiments(wildcards)
+    ]
+
+
+def adaptation_experiments(wildcards):
+    """Experiments that a language model adapts to: one, or those of a TF in the frozen universe.
 
     Experiments held out of training are left out of the pool; where all are, they tell the command why it is skipped.
     """
@@ -623,7 +657,7 @@ def adaptation_positives(wildcards):
             "or use a model without adapt: tf"
         )
     trained = [experiment for experiment in chosen if not PROJECT.why_held_out(experiment, wildcards.split)]
-    return [f"results/examples/{wildcards.split}/{experiment}/positives.parquet" for experiment in trained or chosen]
+    return trained or chosen
 
 
 # Results
@@ -804,6 +838,7 @@ LOG_TEMPLATES = [
     "results/logs/make_negatives/{split}/{experiment}/{scheme}.log",
     "results/logs/make_battery/{split}/{experiment}.log",
     "results/logs/make_published_test_set/{split}/{experiment}.log",
+    "results/logs/audit_examples/{split}/{experiment}.log",
     "results/logs/score_baselines/{split}/{experiment}/{scheme}.log",
     "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
     "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}.log",

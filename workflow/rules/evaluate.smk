@@ -62,6 +62,7 @@ rule evaluate_scores:
 rule score_baselines:
     input:
         labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
+        sanity=ancient("results/qc/{split}/{experiment}/sanity.tsv"),
         test_sets=battery_input,
     output:
         predictions=BASELINE_PREDICTIONS,

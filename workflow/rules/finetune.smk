@@ -6,6 +6,7 @@ rule finetune_classifier:
         unpack(finetune_inputs),
         model=ancient("config/models/{model}.yaml"),
         labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
+        sanity=ancient("results/qc/{split}/{experiment}/sanity.tsv"),
     output:
         bundles=[f"{folder}/{name}" for folder in SEED_FOLDERS for name in (*MODEL_FILES, "train_log.tsv")],
     log:

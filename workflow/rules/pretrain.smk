@@ -45,7 +45,8 @@ rule adapt_language_model:
     input:
         language_model=ancient("config/lms/{lm}.yaml"),
         base=bundle("results/lm/{lm}/{assembly}.{split}"),
-        positives=adaptation_positives,
+        positives=adaptation_files("results/examples/{split}/{experiment}/positives.parquet"),
+        sanity=ancient(adaptation_files("results/qc/{split}/{experiment}/sanity.tsv")),
     output:
         weights="results/lm/{lm}/{assembly}.{split}.{group}/model.safetensors",
         config="results/lm/{lm}/{assembly}.{split}.{group}/config.json",

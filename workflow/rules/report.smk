@@ -126,6 +126,7 @@ rule write_report:
         metrics="results/metrics.tsv",
         provenance="results/metrics.tsv.json",
         filter_tables=filter_tables(),
+        audits=expand(AUDIT, split=SPLITS, experiment=EXPERIMENTS),
         tiles=list(report_tiles().values()),
     output:
         summary=report(
@@ -158,6 +159,7 @@ rule write_report:
     params:
         settings=dict(
             filter_tables=FILTER_TABLE_OPTIONS,
+            audits=AUDIT,
             tiles=" ".join(f"--tiles {assembly} {path}" for assembly, path in report_tiles().items()),
             headline=CONFIG.headline.model_dump(),
             floor=CONFIG.floor,
@@ -167,7 +169,8 @@ rule write_report:
     shell:
         "bindgram report --metrics {input.metrics} --headline-test-set {params.settings[headline][test_set]}"
         " --headline-metric {params.settings[headline][metric]} --floor {params.settings[floor]}"
-        " {params.settings[filter_tables]} {params.settings[tiles]} --config-json {params.settings[config]:q}"
+        " {params.settings[filter_tables]} --audit-template {params.settings[audits]:q}"
+        " {params.settings[tiles]} --config-json {params.settings[config]:q}"
         " --summary {output.summary} --data {output.data} --methods {output.methods}"
         " --revision {params.settings[revision]} > {log} 2>&1"
 
@@ -194,6 +197,7 @@ rule report_available:
             sheet=CONFIG.experiments,
             logs=options("--log-template", LOG_TEMPLATES),
             filter_tables=FILTER_TABLE_OPTIONS,
+            audits=AUDIT,
             tiles=" ".join(f"--tiles {assembly} {path}" for assembly, path in report_tiles().items()),
             headline=CONFIG.headline.model_dump(),
             floor=CONFIG.floor,
@@ -208,6 +212,7 @@ rule report_available:
         " {params.settings[logs]} --output {output.table} --revision {params.settings[revision]}"
         " && bindgram report --metrics {output.table} --headline-test-set {params.settings[headline][test_set]}"
         " --headline-metric {params.settings[headline][metric]} --floor {params.settings[floor]}"
-        " {params.settings[filter_tables]} {params.settings[tiles]} --config-json {params.settings[config]:q}"
+        " {params.settings[filter_tables]} --audit-template {params.settings[audits]:q}"
+        " {params.settings[tiles]} --config-json {params.settings[config]:q}"
         " --summary {output.summary} --data {output.data} --methods {output.methods}"
         " --revision {params.settings[report_revision]}) > {log} 2>&1"

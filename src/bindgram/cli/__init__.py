@@ -10,6 +10,7 @@ from types import FrameType
 import click
 
 from bindgram.cli.adapt import adapt
+from bindgram.cli.audit import audit
 from bindgram.cli.baseline import baseline
 from bindgram.cli.battery import battery
 from bindgram.cli.check import check
@@ -43,6 +44,7 @@ def cli() -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     adapt,
+    audit,
     baseline,
     battery,
     check,

@@ -28,6 +28,7 @@ from bindgram.settings.base import parse
     help="Path of a table of counts per reason (TSV), with {experiment} and {split} in braces; repeatable. Experiments "
     "without the table are left out.",
 )
+@click.option("--audit-template", required=True, help="Path of an audit (TSV), in the same way.")
 @click.option(
     "--tiles",
     type=(str, NewFile),
@@ -46,6 +47,7 @@ def report(
     headline_metric: str,
     floor: str,
     filter_template: tuple[str, ...],
+    audit_template: str,
     tiles: tuple[tuple[str, Path], ...],
     config_json: str,
     summary: Path,
@@ -55,8 +57,10 @@ def report(
 ) -> None:
     """Write the summary, the data page and the methods page of the report."""
     from bindgram.data.tiles import Tiles
+    from bindgram.evaluation.audit import read_audit
     from bindgram.evaluation.collect import read_collected
     from bindgram.evaluation.report import summary_page
+    from bindgram.evaluation.report_audit import suspicious_notes
     from bindgram.evaluation.report_data import data_page, find_filter_tables
     from bindgram.evaluation.report_methods import methods_page
 
@@ -67,8 +71,12 @@ def report(
     frame, upstream = read_collected(metrics)
     settings = {"test_set": headline_test_set, "metric": headline_metric, "floor": floor}
     provenance = make_provenance("report", revision, settings, {"metrics": upstream})
-    write_text(summary, summary_page(frame, headline_test_set, headline_metric, floor, config, provenance))
-    tables = find_filter_tables(filter_template, config.split, frame["experiment"].unique())
-    write_text(data, data_page(tables, config.positives.filters, provenance))
+    experiments = frame["experiment"].unique().tolist()
+    found = find_filter_tables([audit_template], config.split, experiments)
+    audits = {experiment: read_audit(path) for experiment, path in found}
+    notes = suspicious_notes(audits)
+    write_text(summary, summary_page(frame, headline_test_set, headline_metric, floor, config, provenance, notes))
+    tables = find_filter_tables(filter_template, config.split, experiments)
+    write_text(data, data_page(tables, config.positives.filters, audits, provenance))
     repeats = {assembly: Tiles.open(path).repeats for assembly, path in tiles if path.exists()}
     write_text(methods, methods_page(config, upstream, provenance, repeats))

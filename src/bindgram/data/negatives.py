@@ -239,7 +239,7 @@ NEGATIVE_SCHEMES: dict[str, Scheme] = {
 }
 FEATURES = ("gc", "kmer1", "kmer2", "kmer3", "cpg", "repeats")
 # What the negatives of a scheme have in common with the positives by construction: an audit judges only these.
-# kmer1 to kmer3 are counts of k-mers on both strands.
+# kmer1 to kmer3 are counts of k-mers, as the sequence stands.
 PRESERVES: dict[str, tuple[str, ...]] = {
     "mononucleotide_shuffle": ("gc", "kmer1"),
     "dinucleotide_shuffle": ("gc", "kmer1", "kmer2", "cpg"),

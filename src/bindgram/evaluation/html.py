@@ -25,6 +25,8 @@ td.n, th.n { text-align: right; } td small, th small { display: block; color: va
 td small { white-space: nowrap; } tr.baseline td { color: #4b5763; background: #fafbfc; }
 table.sortable thead th { cursor: pointer; } th[aria-sort=ascending]::after { content: " \\2191"; }
 th[aria-sort=descending]::after { content: " \\2193"; }
+.suspicious { color: #8a2500; background: #fbe6df; padding: 0 .25rem; border-radius: 3px; font-weight: 600; }
+details { margin: .3rem 0; } summary { cursor: pointer; }
 .up { color: #00694e; } .down { color: #a63c00; } .flag { color: #8a4b00; }
 input[type=search] { font: inherit; padding: .3rem .6rem; border: 1px solid #b4bfca; border-radius: 4px; width: 20rem; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .92em; overflow-wrap: anywhere; }
@@ -57,6 +59,7 @@ document.querySelectorAll("input[data-filters]").forEach(box => box.addEventList
   });
 }));
 """
+OPEN_ROWS = 40  # a longer table is folded
 
 
 class Markup(str):
@@ -105,6 +108,11 @@ def table(headings: Sequence[Any], rows: Sequence[Markup], numbers: Iterable[int
         class_="sortable" if sortable else None,
     )
     return element("div", made, class_="wide")
+
+
+def folded(summary: str, content: Markup, n_rows: int) -> Markup:
+    """Content that a click unfolds where it has many rows, and that is open otherwise."""
+    return element("details", element("summary", summary), content, open="" if n_rows > OPEN_ROWS else "open")
 
 
 def page(title: str, body: Iterable[Any], provenance: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """The summary page of the report: every experiment and model, the floor beside each score, and what is missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +54,14 @@ class Line:
         return self.n_positives / max(1, self.n_positives + self.n_negatives)
 
 
-def lines_of(frame: pd.DataFrame, test_set: str, *, each_split: bool = True) -> list[Line]:
+def lines_of(
+    frame: pd.DataFrame, test_set: str, suspicious: Mapping[tuple[str, str], str], *, each_split: bool = True
+) -> list[Line]:
     """Lines of the big table for one test set, experiments and models in the order of the metrics table.
 
     Parameters
     ----------
+    suspicious : of `bindgram.evaluation.report_audit.suspicious_notes`.
     each_split : one line per split; else one line for all of them, with the sums of their counts.
     """
     rows = frame[(frame["test_set"] == test_set) & (frame["status"] == "ok")]
@@ -67,9 +70,19 @@ def lines_of(frame: pd.DataFrame, test_set: str, *, each_split: bool = True) -> 
     for identity, group in rows.groupby(columns, sort=False):
         scores = {str(metric): _score(part) for metric, part in group.groupby("metric", sort=False)}
         flags = sorted({flag for text in group["flag"] for flag in text.split(";") if flag})
+        flags += _audit_flags(group, test_set, suspicious)
         counts = group.drop_duplicates("split")[["n_positives", "n_negatives"]].sum().astype(int)
         lines.append(Line(dict(zip(columns, identity, strict=True)), scores, *counts, tuple(flags)))
     return lines
+
+
+def _audit_flags(rows: pd.DataFrame, test_set: str, suspicious: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    """Notes on the negatives that a model of these rows was tested on and trained against."""
+    for line in rows.drop_duplicates("split").itertuples(index=False):
+        for name, words in ((test_set, "negatives"), (f"labelled/{line.scheme}", "training negatives")):
+            for audited in (line.experiment, f"{line.experiment} ({line.split})"):  # as `find_filter_tables` names them
+                if note := suspicious.get((audited, name)):
+                    yield f"{words} suspicious: {note}"
 
 
 def _score(rows: pd.DataFrame) -> Score:
@@ -79,7 +92,13 @@ def _score(rows: pd.DataFrame) -> Score:
 
 
 def summary_page(
-    frame: pd.DataFrame, test_set: str, metric: str, floor: str, config: Config, provenance: Mapping[str, Any]
+    frame: pd.DataFrame,
+    test_set: str,
+    metric: str,
+    floor: str,
+    config: Config,
+    provenance: Mapping[str, Any],
+    suspicious: Mapping[tuple[str, str], str],
 ) -> str:
     """The page as HTML.
 
@@ -87,15 +106,16 @@ def summary_page(
     ----------
     frame : of `bindgram.evaluation.collect.read_collected`.
     test_set, metric : the headline. floor : the baseline that every score is compared with.
+    suspicious : experiment and table to what the audit found; see `bindgram.evaluation.report_audit`.
     """
     test_sets = sorted({name for name in frame["test_set"] if name}, key=lambda name: (name != test_set, name))
-    lines = lines_of(frame, test_set, each_split=False)
+    lines = lines_of(frame, test_set, suspicious, each_split=False)
     body: list[Any] = [*headline(lines, test_set, metric, floor, config), status_sentence(frame)]
     body.append(explanation(floor, config))
     search = element("input", type="search", data_filters="1", placeholder="Show only rows with these words")
     body.append(element("p", search, class_="noprint"))
     for name in test_sets:
-        shown = lines_of(frame, name)
+        shown = lines_of(frame, name, suspicious)
         if shown:
             body.append(element("h2", f"Test set {name}" + (" (headline)" if name == test_set else "")))
             body.append(element("p", describe_test_set(name, config)))
@@ -218,9 +238,15 @@ def _score_row(line: Line, metric: str, others: Sequence[str], config: Config) -
         *(_score_cell(line.scores.get(name), with_floor=True) for name in others),
         cell(f"{line.n_positives:,}", element("small", f"{line.n_negatives:,}"), value=line.n_positives, number=True),
         _seed_cell(main),
-        cell("; ".join(FLAG_NAMES.get(flag, flag) for flag in line.flags)),
+        cell(*_notes(line.flags)),
     ]
     return row(cells, kind)
+
+
+def _notes(flags: Sequence[str]) -> list[Markup]:
+    """Each note in a line of its own; those of the audit coloured."""
+    words = [FLAG_NAMES.get(flag, flag) for flag in flags]
+    return [element("div", text, class_="suspicious" if "suspicious" in text else None) for text in words]
 
 
 def _of_split(split: str, config: Config) -> str:

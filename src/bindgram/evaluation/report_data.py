@@ -9,7 +9,8 @@ import pandas as pd
 
 from bindgram.data.filters import reason_of
 from bindgram.errors import InputError
-from bindgram.evaluation.html import Markup, cell, element, page, row, table
+from bindgram.evaluation.html import Markup, cell, element, folded, page, row, table
+from bindgram.evaluation.report_audit import Audits, audit_section
 from bindgram.settings.filters import FilterSetting, parse_filter
 
 SUFFIX = ".filter"
@@ -64,7 +65,6 @@ REASON_NAMES = {
     "n_negatives_valid": "negatives: validation",
 }
 POSITIVES = "Positives: from peaks to windows"
-OPEN_ROWS = 40  # a longer table is folded
 Tables = dict[str, dict[str, dict[str, int]]]  # step to experiment to reason to count
 
 
@@ -99,13 +99,13 @@ def find_filter_tables(
     experiments, found = list(experiments), []
     for template in templates:
         if "{experiment}" not in template:
-            raise InputError(f"--filter-template {template}: put {{experiment}} where the id of the experiment stands")
+            raise InputError(f"template {template}: put {{experiment}} where the id of the experiment stands")
         for experiment, split in itertools.product(experiments, splits):
             try:
                 path = Path(template.format_map({"experiment": experiment, "split": split}))
             except (KeyError, IndexError, ValueError) as error:
                 raise InputError(
-                    f"--filter-template {template}: {error} cannot be filled; use {{experiment}} and {{split}}"
+                    f"template {template}: {error} cannot be filled; use {{experiment}} and {{split}}"
                 ) from None
             if path.is_file():
                 found.append((experiment if len(splits) == 1 else f"{experiment} ({split})", path))
@@ -136,13 +136,16 @@ def gather(filter_tables: Sequence[tuple[str, Path]]) -> Tables:
     return steps
 
 
-def data_page(filter_tables: Sequence[tuple[str, Path]], filters: Sequence[Any], provenance: Mapping[str, Any]) -> str:
+def data_page(
+    filter_tables: Sequence[tuple[str, Path]], filters: Sequence[Any], audits: Audits, provenance: Mapping[str, Any]
+) -> str:
     """The page as HTML.
 
     Parameters
     ----------
     filter_tables : (experiment, path) of every table of counts.
     filters : of positives, as configured.
+    audits : experiment to its audit; see `bindgram.evaluation.audit.read_audit`.
     """
     intro = element(
         "p",
@@ -158,6 +161,7 @@ def data_page(filter_tables: Sequence[tuple[str, Path]], filters: Sequence[Any],
         body.append(folded(f"Counts of {len(experiments)} experiments", count_table(experiments), len(experiments)))
     if not filter_tables:
         body.append(element("p", "No counts were given."))
+    body += audit_section(audits)
     return page("Data: what was kept and why", body, provenance)
 
 
@@ -184,11 +188,6 @@ def _filter_cells(setting: FilterSetting, experiments: Mapping[str, Mapping[str,
         cell(f"{len(parts)} of {len(counts)}", value=len(parts), number=True),
         f"{parts[largest]:.1%} ({largest})" if parts else "",
     ]
-
-
-def folded(summary: str, content: Markup, n_rows: int) -> Markup:
-    """Content that a click unfolds where it has many rows, and that is open otherwise."""
-    return element("details", element("summary", summary), content, open="" if n_rows > OPEN_ROWS else "open")
 
 
 def count_table(experiments: Mapping[str, Mapping[str, int]]) -> Markup:

@@ -32,6 +32,7 @@ REFERENCES = (
     "Convolutional baseline and published sequence sets: Alipanahi et al. 2015, doi:10.1038/nbt.3300.",
     "Exact k-let shuffles: Altschul, Erickson 1985, doi:10.1093/oxfordjournals.molbev.a040370.",
     "MCC: Matthews 1975, doi:10.1016/0005-2795(75)90109-9.",
+    "Intervals of the audit: DeLong et al. 1988, doi:10.2307/2531595; Obuchowski 1997, doi:10.2307/2533958.",
     "Colours: Okabe, Ito 2008, Color universal design.",
 )
 
@@ -89,6 +90,7 @@ def paragraphs(config: Config, repeats: Mapping[str, str]) -> Iterator[tuple[str
     names = {*config.negatives.schemes, *(made.scheme for made in config.battery.test_sets.values())}
     if any("genomic_matched" in config.negatives.shares_of(name) for name in names):
         yield "Matched genomic windows (genomic_matched)", _genomic(config, repeats)
+    yield "Audit of negatives", _audit(config)
     yield "Models and baselines", _models(config)
     yield "Metrics and thresholds", _metrics(config)
     yield "Intervals", _intervals(config)
@@ -207,6 +209,18 @@ def _test_sets(config: Config) -> str:
         f"The same for every model, whatever it was trained on. {sets}{chosen} Each has a validation twin of the same "
         "kind and ratio: where one of the two is short of negatives, as many of the other are left out. Where a test "
         "set is not defined (genomic negatives of sequences without coordinates, too few other factors), it is absent."
+    )
+
+
+def _audit(config: Config) -> str:
+    settings = config.audit
+    return (
+        "Every set of negatives was measured by what knows no motif: GC content, counts of 1- to 3-mers (logistic "
+        "regression, cross-validated, a positive and its negatives in one fold), CpG observed over expected, repeats, "
+        f"and distance to the nearest other peak; at most {settings.max_per_class:,} examples of each class per set. A "
+        "set is suspicious where something that its scheme preserves tells it from the positives with the lower bound "
+        f"of the AUROC above {settings.suspicious_auroc:g}. Before training, all examples were checked against the raw "
+        "peaks, the genome, the blocks and the blacklist; an experiment that fails there is not trained on."
     )
 
 

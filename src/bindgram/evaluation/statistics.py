@@ -3,9 +3,12 @@
 A replicate is a vector of multiplicities: how often each block, and with it each of its examples, was drawn. Metrics
 of a replicate are metrics of the original examples with these weights, so scores are sorted once and a chunk of
 replicates is one matrix. Ties share one point of the curve, as in scikit-learn.
+
+`auroc_interval` is the interval in closed form, for many quick questions where a bootstrap would be too slow.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -187,3 +190,46 @@ def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, f
         return None, None
     low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def auroc_interval(
+    labels: np.ndarray, scores: np.ndarray, clusters: np.ndarray, confidence: float
+) -> tuple[float, float, float]:
+    """Area under the ROC curve with an interval in closed form, for examples that come in clusters.
+
+    The influence of each example is that of DeLong et al.; influences are summed over a cluster before they are
+    squared, so that a positive and the negatives made from it count as one draw. With every example its own cluster
+    this is DeLong's variance, up to the factors n / (n - 1).
+
+    Parameters
+    ----------
+    labels : (N,) 0 or 1, both present. scores : (N,) finite. clusters : (N,) integers, two or more of them.
+
+    Returns
+    -------
+    Value, lower and upper bound, within 0 and 1.
+
+    References
+    ----------
+    DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595; Obuchowski 1997 (clusters), doi:10.2307/2533958;
+    Sun and Xu 2014 (by ranks), doi:10.1109/LSP.2014.2337313.
+    """
+    positive = labels == 1
+    n_positives, n_negatives = int(positive.sum()), int((~positive).sum())
+    ranks = midranks(scores)
+    placement = np.empty(len(scores))  # share of negatives below each positive, and of positives above each negative
+    placement[positive] = (ranks[positive] - midranks(scores[positive])) / n_negatives
+    placement[~positive] = 1 - (ranks[~positive] - midranks(scores[~positive])) / n_positives
+    value = float(placement[positive].mean())
+    influence = (placement - value) / np.where(positive, n_positives, n_negatives)
+    _, cluster = np.unique(clusters, return_inverse=True)
+    sums = np.bincount(cluster, weights=influence)
+    deviation = float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()))
+    reach = NormalDist().inv_cdf((1 + confidence) / 2) * deviation
+    return value, max(0.0, value - reach), min(1.0, value + reach)
+
+
+def midranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, equal values sharing the mean of theirs: (N,) float64, as `scipy.stats.rankdata` gives them."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[group]

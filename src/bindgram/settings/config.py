@@ -183,6 +183,13 @@ class KmerBaselineSettings(Settings):
     inverse_regularisation: Annotated[float, Field(gt=0)]
 
 
+class AuditSettings(Settings):
+    """How negatives are audited."""
+
+    suspicious_auroc: Annotated[float, Field(ge=0.5, le=1)]
+    max_per_class: Annotated[int, Field(ge=10)]
+
+
 class EvaluationSettings(Settings):
     """Statistics of the scores."""
 
@@ -230,6 +237,7 @@ class Config(Settings):
     qc: QcSettings
     store: StoreSettings
     homology: HomologySettings
+    audit: AuditSettings
     evaluation: EvaluationSettings
     headline: "Headline"
     costs: CostSettings

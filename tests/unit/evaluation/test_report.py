@@ -44,12 +44,12 @@ def missing(model: str, status: str, reason: str, **changed) -> dict:
 
 def summary(rows: list[dict], config: Config) -> str:
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return summary_page(frame, "T2", "average_precision", "kmer3_lr", config, {"command": "report"})
+    return summary_page(frame, "T2", "average_precision", "kmer3_lr", config, {"command": "report"}, {})
 
 
 def test_seeds_are_averaged_and_their_widest_bounds_kept():
     frame = pd.DataFrame([scored("cnn", 0.6), scored("cnn", 0.8, seed="2"), scored("kmer3_lr", 0.2)])
-    cnn, floor = lines_of(frame, "T2")
+    cnn, floor = lines_of(frame, "T2", {})
     score = cnn.scores["average_precision"]
     assert score.value == pytest.approx(0.7)
     assert (score.low, score.high) == pytest.approx((0.5, 0.9))
@@ -132,8 +132,8 @@ def of_folds(model, *values, floors=(0.2, 0.3)):
 
 def test_each_split_has_its_line_and_the_summary_their_mean():
     frame = pd.DataFrame([*of_folds("cnn", 0.5, 0.8), *of_folds("kmer3_lr", 0.2, 0.3)])
-    assert [line.identity["split"] for line in lines_of(frame, "T2")] == ["fold_0", "fold_1"] * 2
-    cnn, _ = lines_of(frame, "T2", each_split=False)
+    assert [line.identity["split"] for line in lines_of(frame, "T2", {})] == ["fold_0", "fold_1"] * 2
+    cnn, _ = lines_of(frame, "T2", {}, each_split=False)
     score = cnn.scores["average_precision"]
     assert (score.value, score.floor, score.low, score.high) == pytest.approx((0.65, 0.25, 0.4, 0.9))
     assert (cnn.n_positives, cnn.n_negatives) == (200, 2000)
@@ -141,7 +141,7 @@ def test_each_split_has_its_line_and_the_summary_their_mean():
 
 def test_interval_counts_as_above_only_where_that_of_every_split_is(config):
     frame = pd.DataFrame([*of_folds("cnn", 0.35, 0.35), *of_folds("kmer3_lr", 0.2, 0.3)])
-    assert not lines_of(frame, "T2", each_split=False)[0].scores["average_precision"].above
+    assert not lines_of(frame, "T2", {}, each_split=False)[0].scores["average_precision"].above
 
 
 def test_page_names_the_split_of_each_line_where_there_are_several(config, visible):
@@ -153,3 +153,18 @@ def test_page_names_the_split_of_each_line_where_there_are_several(config, visib
     assert "reaches average precision 0.650 (1 experiment; test set T2)" in text
     assert "K562 · fold_1 skipped lstm all held out: TF CTCF is in test" in text
     assert "fold" not in visible(summary(rows[:1], config.model_copy(update={"split": ["fold_0"]})))
+
+
+def test_suspicious_negatives_stand_in_the_notes_of_their_test_set_and_of_models_trained_on_them(config, visible):
+    frame = pd.DataFrame([scored("cnn", 0.6)])
+    notes = {("E1", "T2"): "GC 0.61 (test)", ("E1", "labelled/genomic_matched"): "GC 0.60 (training)"}
+    text = visible(summary_page(frame, "T2", "average_precision", "kmer3_lr", config, {}, notes))
+    assert "negatives suspicious: GC 0.61 (test) training negatives suspicious: GC 0.60 (training)" in text
+    assert "suspicious" not in visible(summary_page(frame, "T2", "average_precision", "kmer3_lr", config, {}, {}))
+
+
+def test_suspicious_negatives_of_one_split_stand_beside_the_lines_of_that_split():
+    frame = pd.DataFrame(of_folds("cnn", 0.5, 0.8))
+    first, second = lines_of(frame, "T2", {("E1 (fold_1)", "T2"): "GC 0.61 (test)"})
+    assert first.flags == ()
+    assert second.flags == ("negatives suspicious: GC 0.61 (test)",)

@@ -17,7 +17,7 @@ def test_counts_are_gathered_by_step_and_experiment(tmp_path, visible):
         "Training negatives: genomic_matched": {"E1": {"no_match": 2}},
         "Test set T2 and its validation twin": {"E1": {"no_match": 5}, "E2": {"no_match": 5}},
     }
-    page = data_page(tables, [], {})
+    page = data_page(tables, [], {}, {})
     assert "rows read same sequence as another E1 10 3" in visible(page)
 
 
@@ -25,7 +25,7 @@ def test_experiments_with_other_reasons_have_empty_cells(tmp_path):
     for name, text in (("a", "reason\tn\nfew\t1\n"), ("b", "reason\tn\nodd_ones\t2\n"), ("c", "reason\tn\n")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "positives.filter.tsv").write_text(text)
-    page = data_page([(name, tmp_path / name / "positives.filter.tsv") for name in "abc"], [], {})
+    page = data_page([(name, tmp_path / name / "positives.filter.tsv") for name in "abc"], [], {}, {})
     assert '<tr><td>a</td><td class="n" data-v="1">1</td><td class="n"></td></tr>' in page
     assert '<tr><td>b</td><td class="n"></td><td class="n" data-v="2">2</td></tr>' in page
     assert '<tr><td>c</td><td class="n"></td><td class="n"></td></tr>' in page
@@ -50,7 +50,7 @@ def test_filters_stand_in_order_with_their_values_and_what_each_took(tmp_path, v
         paths[name].parent.mkdir()
         paths[name].write_text(head + text)
     filters = [{"n_fraction": 0.25}, {"overlap": "merge"}, {"overlap": "keep_strongest"}, "duplicate", "split"]
-    text = visible(data_page(list(paths.items()), filters, {}))
+    text = visible(data_page(list(paths.items()), filters, {}, {}))
     assert (
         "1 n_fraction 0.25 0 0.00% 0 of 3 2 overlap merge 2 0.50% 1 of 2 2.0% (E1) "
         "3 overlap keep_strongest 8 2.00% 2 of 2 5.0% (E1) 4 duplicate 21 1.50% 2 of 3 2.0% (P) 5 split 0 0.00% 0 of 0"
@@ -60,7 +60,7 @@ def test_filters_stand_in_order_with_their_values_and_what_each_took(tmp_path, v
 @pytest.mark.parametrize(("n", "opened"), [(40, True), (41, False)])
 def test_counts_of_many_experiments_are_folded(tmp_path, n, opened):
     (tmp_path / "positives.filter.tsv").write_text("reason\tn\nn_input\t9\n")
-    page = data_page([(f"E{i}", tmp_path / "positives.filter.tsv") for i in range(n)], ["split"], {})
+    page = data_page([(f"E{i}", tmp_path / "positives.filter.tsv") for i in range(n)], ["split"], {}, {})
     assert f"<summary>Counts of {n} experiments</summary>" in page
     assert ("<details open" in page) == opened
 

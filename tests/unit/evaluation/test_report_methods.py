@@ -1,4 +1,5 @@
 from bindgram.data.tiles import REPEAT_SOURCES
+from bindgram.evaluation.html import escaped
 from bindgram.evaluation.report_methods import (
     REPEAT_WORDS,
     describe_test_set,
@@ -64,7 +65,7 @@ def test_page_lists_every_setting_revision_and_version(config, visible):
     text = visible(page)
     assert "finetune 7" in text
     for key, value in flatten(config.model_dump()):
-        assert f"{key} {value}" in text
+        assert f"{key} {escaped(value)}" in text
     assert f"torch {versions()['torch']}" in text
     assert page == methods_page(config, {"revisions": {"finetune": 7}}, {}, {})
 

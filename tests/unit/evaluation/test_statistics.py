@@ -1,3 +1,5 @@
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,9 +9,11 @@ from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_
 from bindgram.evaluation import statistics
 from bindgram.evaluation.statistics import (
     assign_blocks,
+    auroc_interval,
     bootstrap_metrics,
     covered_length,
     draw_multiplicities,
+    midranks,
     percentile_interval,
     rank_scores,
     replicate_metrics,
@@ -140,3 +144,68 @@ def test_blocks_are_those_of_the_slow_way(rows, max_block_bp):
     keys = [(row[0], row[1] // length) if row else index for index, row in enumerate(rows)]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     assert assign_blocks(chrom, start, max_block_bp).tolist() == [numbers[key] for key in keys]
+
+
+def slow_delong(positives, negatives):
+    """AUROC and DeLong's variance, pair by pair."""
+    wins = np.array([[1.0 if x > y else 0.5 if x == y else 0.0 for y in negatives] for x in positives])
+    value = wins.mean()
+    variance = wins.mean(axis=1).var(ddof=1) / len(positives) + wins.mean(axis=0).var(ddof=1) / len(negatives)
+    return value, variance
+
+
+def test_interval_by_hand():
+    """Two positives above, one below both negatives: AUROC 4/6; influences 1/9, 1/9, -2/9 and 0, 0."""
+    labels, scores = np.array([1, 1, 1, 0, 0]), np.array([5.0, 4.0, 1.0, 2.0, 3.0])
+    value, low, high = auroc_interval(labels, scores, np.arange(5), 0.6826894921)
+    deviation = np.sqrt(5 / 4 * 6 / 81)
+    assert (value, low, high) == pytest.approx((2 / 3, 2 / 3 - deviation, 2 / 3 + deviation))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_interval_of_single_examples_is_that_of_delong(ties):
+    rng = np.random.default_rng(4)
+    labels = np.repeat([1, 0], [300, 500])
+    scores = rng.normal(size=800) + 0.4 * labels
+    scores = np.round(scores, 1) if ties else scores
+    value, low, high = auroc_interval(labels, scores, np.arange(800), 0.95)
+    slow, variance = slow_delong(scores[labels == 1], scores[labels == 0])
+    assert value == pytest.approx(slow, abs=1e-12)
+    assert high - low == pytest.approx(2 * 1.959963985 * np.sqrt(variance), rel=5e-3)
+
+
+def test_interval_of_clusters_is_as_wide_as_a_bootstrap_of_clusters():
+    rng = np.random.default_rng(5)
+    shared = rng.normal(size=200)
+    clusters = np.tile(np.arange(200), 4)
+    labels = np.repeat([1, 0, 0, 0], 200)
+    scores = shared[clusters] + 0.7 * rng.normal(size=800) + 0.4 * labels
+    value, low, high = auroc_interval(labels, scores, clusters, 0.95)
+    drawn = bootstrap_metrics(labels, scores, clusters, None, 2000, rng)["auroc"]
+    assert high - low == pytest.approx(2 * 1.96 * drawn.std(), rel=0.06)
+    assert value == pytest.approx(drawn.mean(), abs=0.005)
+    single = auroc_interval(labels, scores, np.arange(800), 0.95)
+    assert high - low < 0.8 * (single[2] - single[1])
+
+
+def test_pairs_with_equal_scores_give_one_half_without_doubt():
+    scores = np.random.default_rng(6).normal(size=50)
+    interval = auroc_interval(np.repeat([1, 0], 50), np.tile(scores, 2), np.tile(np.arange(50), 2), 0.95)
+    assert interval == pytest.approx((0.5, 0.5, 0.5), abs=1e-9)
+
+
+def test_interval_holds_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(7)
+    labels, clusters = np.repeat([1, 0, 0], 60), np.tile(np.arange(60), 3)
+    truth = NormalDist().cdf(0.5 / np.sqrt(2))
+    held = 0
+    for _ in range(400):
+        scores = np.sqrt(0.5) * (rng.normal(size=60)[clusters] + rng.normal(size=180)) + 0.5 * labels
+        # Positives and negatives of one cluster are compared with those of all others, which are independent of them.
+        _, low, high = auroc_interval(labels, scores, clusters, 0.9)
+        held += low < truth < high
+    assert 0.85 < held / 400 < 0.95
+
+
+def test_ranks_of_ties_are_shared():
+    assert midranks(np.array([3.0, 1.0, 3.0, 7.0, 3.0])).tolist() == [3, 1, 3, 5, 3]

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -8,6 +9,7 @@ from bindgram.data.examples import read_examples, skipped_examples, write_exampl
 from bindgram.data.tiles import Tiles
 from bindgram.errors import InputError
 from bindgram.genome.regions import make_regions, overlaps, subtract
+from bindgram.sequence.dna import strings_of
 
 
 def read_table(path):
@@ -85,3 +87,47 @@ def test_genomic_negatives_of_a_published_experiment_are_skipped(case):
     assert case.negatives("genomic_matched").exit_code == 0
     reason = "no coordinates: genomic_matched is not defined; use dinucleotide_shuffle"
     assert read_examples("out/l.parquet").reason == reason
+
+
+@pytest.fixture
+def published_set(case):
+    """Positives and negatives in GUE's three files; a training negative is also in test, another a positive."""
+    texts = strings_of(np.random.default_rng(4).integers(0, 4, (40, 40)).astype(np.uint8))
+    rows = {"train": texts[:20], "dev": texts[20:28], "test": texts[28:36]}
+    rows["train"] += [texts[29], texts[0]]
+    for name, sequences in rows.items():
+        lines = [f"{text},{int(i % 2 == 0 and i < 20)}" for i, text in enumerate(sequences)]
+        Path(f"{name}.csv").write_text("\n".join(["sequence,label", *lines]) + "\n")
+    case.write_positives([text for name in rows for text in rows[name][:4:2]])
+    files = zip(("training", "valid", "test"), rows, strict=True)
+    return [word for part, name in files for word in (f"--{part}-sequences", f"{name}.csv")] + [
+        "--sequence-format",
+        "gue",
+    ]
+
+
+def test_published_negatives_train_at_their_own_ratio_without_those_of_test(case, published_set):
+    assert case.negatives("published", *published_set, ratio="1").exit_code == 0
+    made = read_examples("out/n.parquet")
+    assert made.frame.groupby(["split", "kind"]).size().to_dict() == {
+        ("train", "published"): 10,
+        ("valid", "published"): 4,
+    }
+    assert "ratio" not in made.provenance["settings"]
+    counts = read_table("out/f.tsv").set_index("reason")["n"]
+    assert counts["n_published"] == 16 == counts.iloc[1:].sum()
+    assert counts["duplicate"] == 2
+
+
+@pytest.mark.parametrize("with_files", [False, True])
+def test_published_scheme_of_a_set_without_training_negatives_is_skipped(case, published_set, with_files):
+    Path("train.csv").write_text("sequence,label\n" + "ACGT" * 10 + ",1\n")
+    assert case.negatives("published", *(published_set if with_files else [])).exit_code == 0
+    reason = "no published negatives to train on: published is not defined; use another scheme"
+    assert read_examples("out/l.parquet").reason == reason
+
+
+def test_training_sequences_alone_are_refused(case):
+    Path("train.csv").write_text("sequence,label\n")
+    with pytest.raises(InputError, match="give --test-sequences and --sequence-format as well"):
+        case.negatives("published", "--training-sequences", "train.csv")

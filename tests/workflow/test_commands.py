@@ -63,7 +63,7 @@ def every_kind_of_job(fresh_project):
     config = yaml.safe_load((root / "config/config.yaml").read_text())
     config |= {"models": [*config["models"], "by_experiment", "by_tf"], "universe": "config/universe.txt"}
     config["negatives"]["mixtures"] = {"mixed": {"neighbour": 0.5, "accessible_unbound": 0.5}}
-    config["negatives"]["schemes"] = ["genomic_matched", "dinucleotide_shuffle", "mixed"]
+    config["negatives"]["schemes"] = ["genomic_matched", "dinucleotide_shuffle", "mixed", "published"]
     config["battery"]["test_sets"]["T3"] = {"scheme": "other_peaks", "ratio": 1.0}
     config["positives"]["strongest"] = 100
     config["battery"]["max_positives"] = 50

@@ -31,7 +31,7 @@ def test_peaks_of_the_whole_list_are_fetched_and_pooled_once(battery):
     assert (battery.root / "results/universe/toy/cells.parquet").is_file()
     assert (battery.root / "resources/peaks/few.narrowPeak.gz").is_file()
     log = (battery.root / "results/logs/make_battery/blocks/planted.log").read_text()
-    assert "planted: T3: other_peaks: 0 of 0 negatives wanted; skipped: the universe has 2 other factors" in log
+    assert "planted: T3: other_peaks: 0 negatives; skipped: the universe has 2 other factors" in log
     assert "(CONTROL, FEW); 3 needed: other_peaks is not defined" in log
     assert battery.planned_jobs(*targets()) == set()
 

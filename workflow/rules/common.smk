@@ -302,6 +302,14 @@ def held_out_inputs(wildcards):
     }
 
 
+def sequence_options(wildcards, input):
+    """Options that give a command the files of a published set, where the rule has them among its inputs."""
+    if not input.get("training_sequences"):
+        return ""
+    files = " ".join(option(f"--{name.replace('_', '-')}", input.get(name)) for name in HELD_OUT)
+    return f"--training-sequences {input.training_sequences} {files} --sequence-format {row(wildcards).format}"
+
+
 def held_out_source(wildcards):
     """Address and checksum of published validation or test sequences."""
     column = f"{wildcards.part}_sequences"
@@ -362,6 +370,8 @@ def positives_inputs(wildcards):
 
 def negatives_inputs(wildcards):
     """What negatives of a scheme are drawn from: nothing more for shuffles."""
+    if wildcards.scheme == "published" and not row(wildcards).has_coordinates:
+        return dict(training_sequences=peaks_input(wildcards), **held_out_inputs(wildcards))
     return background_inputs(wildcards, [wildcards.scheme])
 
 

@@ -125,6 +125,7 @@ rule make_negatives:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         background=background_options,
+        sequences=sequence_options,
         tuned=scheme_options,
         settings=lambda wildcards: dict(
             ratio=CONFIG.negatives.ratio,
@@ -137,7 +138,7 @@ rule make_negatives:
     shell:
         "bindgram negatives --experiment {wildcards.experiment} --positives {input.positives}"
         " --scheme {wildcards.scheme} --ratio {params.settings[ratio]} --seed {params.settings[seed]}"
-        " {params.background} {params.settings[left_out]} {params.tuned}"
+        " {params.background} {params.sequences} {params.settings[left_out]} {params.tuned}"
         " --output {output.negatives} --labelled {output.labelled}"
         " --filter-table {output.filter_table}"
         " --revision {params.settings[revision]} > {log} 2>&1"

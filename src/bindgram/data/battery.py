@@ -15,15 +15,12 @@ from bindgram.data.background import Background
 from bindgram.data.examples import ExampleTable, canonical_sequences, skipped_examples
 from bindgram.data.filters import Counts, FilterContext, apply_filters
 from bindgram.data.labelled import label_examples
-from bindgram.data.negatives import Recipe, count_wanted, join_examples, make_negatives
+from bindgram.data.negatives import PUBLISHED, PUBLISHED_FILTERS, Recipe, count_wanted, join_examples, make_negatives
 from bindgram.data.published import published_negatives
 from bindgram.errors import InputError
 from bindgram.provenance import step_rng
-from bindgram.settings.filters import FilterSetting
 
 BATTERY_SPLITS = ("test", "valid")
-PUBLISHED = "published"
-_PUBLISHED_FILTERS = (FilterSetting("n_fraction", 0.0), FilterSetting("duplicate"))
 _TWIN_SCHEME = "dinucleotide_shuffle"  # how the negatives of published sets were made
 
 
@@ -140,7 +137,7 @@ def _published_negatives(
 ) -> tuple[pd.DataFrame, Counts]:
     """Published negatives; for valid, where none are published, shuffles at the ratio that the test set has."""
     known = set(canonical_sequences(positives["sequence"]))
-    kept, dropped = apply_filters(published, _PUBLISHED_FILTERS, FilterContext(known=known))
+    kept, dropped = apply_filters(published, PUBLISHED_FILTERS, FilterContext(known=known))
     test, valid = (_in_proportion(kept, positives, chosen, split, rng) for split in BATTERY_SPLITS)
     not_chosen = len(kept) - len(test) - len(valid)
     counts = [("n_published", len(published)), *dropped, ("not_chosen", not_chosen), ("n_negatives_test", len(test))]

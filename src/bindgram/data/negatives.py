@@ -21,11 +21,14 @@ from bindgram.data.filters import Counts, FilterContext, duplicated
 from bindgram.data.matching import match_tiles
 from bindgram.sequence.dna import AMBIGUOUS, codes_of, encode, strings_of
 from bindgram.sequence.shuffles import shuffle_klets
+from bindgram.settings.filters import FilterSetting
 
 Scheme = Callable[
     [pd.DataFrame, np.ndarray, set[str], np.random.Generator, Background | None], tuple[pd.DataFrame, Counts]
 ]
 _REDRAWS = 5
+PUBLISHED = "published"  # not made: negatives that come with a published set, at the ratio that it has
+PUBLISHED_FILTERS = (FilterSetting("n_fraction", 0.0), FilterSetting("duplicate"))
 KLET_SCHEMES = {1: "mononucleotide_shuffle", 2: "dinucleotide_shuffle", 3: "trinucleotide_shuffle"}  # by length k
 
 
@@ -45,7 +48,9 @@ class Recipe:
     undefined: str = ""
 
     def describe(self) -> dict[str, Any]:
-        """Settings for the provenance of the table."""
+        """Settings for the provenance of the table; a published set has its own ratio."""
+        if self.name == PUBLISHED:
+            return {"scheme": self.name}
         mixture = {} if self.shares.keys() <= {self.name} else {"shares": dict(self.shares)}
         return {"scheme": self.name, **mixture, "ratio": self.ratio, "minimum_fraction": self.minimum_fraction}
 
@@ -68,7 +73,11 @@ def describe_shortage(scheme: str, table: ExampleTable, counts: Counts) -> str:
     after = [reason for reason, _ in counts]
     missing = after[after.index("n_wanted") + 1 :] if "n_wanted" in after else []
     reasons = [f"{reason} {found[reason]:,}" for reason in missing if found[reason] and reason[:2] != "n_"]
-    line = f"{scheme}: {n_made:,} of {found.get('n_wanted', 0):,} negatives wanted"
+    line = (
+        f"{scheme}: {n_made:,} of {found['n_wanted']:,} negatives wanted"
+        if missing
+        else f"{scheme}: {n_made:,} negatives"
+    )
     if reasons:
         line += f"; missing: {', '.join(reasons)}"
     return f"{line}; skipped: {table.reason}" if table.skipped else line
@@ -248,6 +257,7 @@ PRESERVES: dict[str, tuple[str, ...]] = {
     "neighbour": (),
     "other_peaks": (),
     "accessible_unbound": (),
+    "published": (),
 }
 
 

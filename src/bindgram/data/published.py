@@ -126,6 +126,15 @@ def published_rows(
     return pd.concat([*parts, published_examples(experiment, test, "test")], ignore_index=True)
 
 
+def all_published_negatives(
+    experiment: str, seed: int, format: str, training: Path, valid: Path | None, test: Path
+) -> pd.DataFrame:
+    """Rows of all files of a set that are not bound, as examples; splits as in `published_rows`."""
+    tables = [None if path is None else read_sequences(path, format) for path in (training, valid, test)]
+    rows = published_rows(experiment, seed, *tables)
+    return rows[rows["label"] == 0].reset_index(drop=True)
+
+
 def draw_validation(sequences: pd.Series, rng: np.random.Generator) -> np.ndarray:
     """Draw a tenth of the unique sequences for validation, whatever their order: (N,) "train" or "valid".
 

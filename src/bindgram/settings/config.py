@@ -26,6 +26,7 @@ Scheme = Literal[
 # Schemes that draw from the genome, so that the positives need coordinates.
 GENOMIC_SCHEMES = frozenset({"genomic_matched", "neighbour", "other_peaks", "accessible_unbound"})
 SchemeName = Scheme | Id  # or a mixture; `load_project` checks that there is one
+TrainingScheme = Literal["published"] | SchemeName  # test sets of that name are made without being asked for
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(gt=0)]
@@ -82,7 +83,7 @@ class MinimumPositives(Settings):
 class NegativesSettings(Settings):
     """How training negatives are made."""
 
-    schemes: Annotated[list[SchemeName], Field(min_length=1)]
+    schemes: Annotated[list[TrainingScheme], Field(min_length=1)]
     ratio: Ratio
     mixtures: dict[Id, Shares]
     minimum_fraction: Annotated[float, Field(ge=0, le=1)]

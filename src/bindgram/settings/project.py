@@ -194,7 +194,7 @@ def _reference_problems(
             f"{suggestion(config.floor, config.baselines)}"
         )
     known = [*get_args(Scheme), *config.negatives.mixtures]
-    named = [("negatives.schemes", name) for name in config.negatives.schemes]
+    named = [("negatives.schemes", name) for name in config.negatives.schemes if name != "published"]
     named += [(f"battery.test_sets.{key}.scheme", made.scheme) for key, made in config.battery.test_sets.items()]
     problems += [
         f"configuration: {key}: {name!r} is neither a scheme nor a mixture (negatives.mixtures); choose from "

@@ -80,6 +80,7 @@ def request_of(folder, **changes):
         "tf": "OWN",
         "accessibility": folder / "open.bed",
         "accessibility_record": folder / "open.json",
+        "left_out": (),
     }
     return BackgroundRequest(**values | changes)
 
@@ -225,7 +226,7 @@ def test_universe_without_the_factor_of_the_experiment_is_a_mistake(folder):
 def test_provenance_names_what_bears_on_the_scheme(folder):
     request = request_of(folder)
     assert request.describe(["neighbour"]) == {"exclusion_bp": 100, "neighbour_bp": 1000}
-    assert request.describe(["other_peaks"]) == {"exclusion_bp": 100, "tf": "OWN"}
+    assert request.describe(["other_peaks"]) == {"exclusion_bp": 100, "left_out": (), "tf": "OWN"}
     assert set(request.inputs(["other_peaks"])) == {"tiles", "peaks", "universe"}
     assert set(request.inputs(["accessible_unbound", "neighbour"])) == {"tiles", "peaks", "accessibility"}
 

@@ -177,7 +177,7 @@ def write_tiny_project(root: Path) -> None:
     config["headline"] = {"test_set": "T2", "metric": "auroc"}
     write_yaml(root / "config/config.yaml", config)
     shutil.copy(REPOSITORY / "config/revisions.yaml", root / "config/revisions.yaml")
-    write_yaml(root / "config/splits/blocks.yaml", {"assemblies": {"toy": SPLIT}})
+    write_yaml(root / "config/splits/blocks.yaml", {"assemblies": {"toy": SPLIT | {"tiled": "c"}}})
     write_yaml(root / "config/lms/tiny.yaml", LANGUAGE_MODEL)
     for name, model in MODELS.items():
         write_yaml(root / f"config/models/{name}.yaml", model)

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import types
+from dataclasses import fields
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -19,6 +20,7 @@ from bindgram.data.examples import SCHEMA as EXAMPLES_SCHEMA
 from bindgram.data.filters import FILTERS, MERGED, REASONS
 from bindgram.data.homology import COLUMNS as HOMOLOG_COLUMNS
 from bindgram.data.store import ROW_COLUMNS
+from bindgram.data.tiled import TiledLabels
 from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
 from bindgram.evaluation.audit import COLUMNS as AUDIT_COLUMNS
 from bindgram.evaluation.audit import FEATURES
@@ -28,6 +30,7 @@ from bindgram.evaluation.overlap import COLUMNS as OVERLAP_COLUMNS
 from bindgram.evaluation.predictions import SCHEMA as PREDICTIONS_SCHEMA
 from bindgram.evaluation.report_data import REASON_NAMES
 from bindgram.evaluation.sanity import MEANINGS
+from bindgram.evaluation.tiled import empty_tiled_result
 from bindgram.models.bundle import BUNDLE_FILES
 from bindgram.provenance import make_provenance
 from bindgram.settings import Assembly, Config, Experiment, LanguageModelFile, ModelFile, SplitFile
@@ -248,6 +251,15 @@ def test_formats_have_every_key_of_the_metrics():
     for key in empty_result(""):
         name = re.sub(rf"^({'|'.join(METRICS)})\.", "<metric>.", key)
         assert f"`<test_set>.{name}`" in described, key
+
+
+def test_formats_have_every_key_of_the_metrics_of_tiles():
+    described = section(FORMATS, "Tiled test block")
+    for key in empty_tiled_result(""):
+        name = re.sub(r"^\w+\.(low|high)$", r"<metric>.\1", key)
+        assert f"`T4.{name}`" in described, key
+    for field in fields(TiledLabels):
+        assert f"`{field.name}`" in described, field.name
 
 
 def test_formats_have_every_count_and_column_of_the_corpus():

@@ -109,6 +109,17 @@ def test_failed_experiment_is_listed_as_failed_and_the_others_finish(project):
     assert project.planned_jobs("report_available", *one_model) == {("report_available",)}
 
 
+def test_tiled_block_is_scored_on_demand(project):
+    result = project.snakemake("tiled", "--config", "models=[tiny_cnn]", "select={experiments: [planted, few]}")
+    assert result.returncode == 0, result.stdout
+    tiled = metrics_table(project.root / "results/tiled.tsv")
+    assert set(tiled[tiled["experiment"] == "few"]["status"]) == {"skipped"}
+    row = row_of(tiled, experiment="planted", model="tiny_cnn", metric="average_precision")
+    assert row["test_set"] == "T4"
+    assert float(row["low"]) > float(row["floor"])
+    assert float(row_of(tiled, experiment="planted", model="tiny_cnn", metric="precision")["value"]) > 0.5
+
+
 def test_store_of_labels_is_made_on_demand(project):
     bins = "store={bin_bp: 60, window_bp: 180, empty_fraction: 0.5}"
     result = project.snakemake("store_all", "--config", bins, "select={experiments: [planted, control]}")

@@ -8,6 +8,7 @@ rule make_battery:
     output:
         test_sets=expand("results/battery/{{split}}/{{experiment}}/{test_set}.parquet", test_set=TEST_SETS),
         homology=["results/battery/{split}/{experiment}/homology.tsv"] if HOMOLOGS else [],
+        tiled="results/battery/{split}/{experiment}/T4.h5",
         filter_table="results/battery/{split}/{experiment}/battery.filter.tsv",
     log:
         "results/logs/make_battery/{split}/{experiment}.log",
@@ -30,11 +31,13 @@ rule make_battery:
         ),
         settings=lambda wildcards: dict(
             test_sets={name: [made.scheme, made.ratio] for name, made in TEST_SETS.items()},
+            tiled=tiled_block(wildcards),
             **battery_settings(wildcards),
         ),
     shell:
         "bindgram battery --experiment {wildcards.experiment} --positives {input.positives} {params.test_sets}"
-        " {params.settings[max_positives]} {params.background} {params.tuned} --seed {params.settings[seed]}"
+        " --tiled {output.tiled} {params.settings[max_positives]} {params.background} {params.tuned}"
+        " --seed {params.settings[seed]}"
         " {params.homology} --filter-table {output.filter_table} --revision {params.settings[revision]} > {log} 2>&1"
 
 

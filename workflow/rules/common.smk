@@ -71,6 +71,8 @@ TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of th
 MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json is written last
 POSITIVES = "results/examples/{split}/{experiment}/positives.parquet"
 NEGATIVES = "results/examples/{split}/{experiment}/negatives/{scheme}.parquet"
+TILED_SCORES = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.h5"
+TILED_METRICS = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
 TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
@@ -376,14 +378,14 @@ def negatives_inputs(wildcards):
 
 
 def battery_inputs(wildcards):
-    """What the negatives of the test sets are drawn from: nothing more for shuffles."""
-    return background_inputs(wildcards, [made.scheme for made in TEST_SETS.values()])
+    """What the negatives of the test sets are drawn from, and the tiles of T4."""
+    return background_inputs(wildcards, [made.scheme for made in TEST_SETS.values()], tiled=True)
 
 
-def background_inputs(wildcards, schemes):
-    """Genome, peaks and candidates of schemes that draw from the genome, where the experiment has coordinates."""
+def background_inputs(wildcards, schemes, tiled=False):
+    """Genome, peaks and candidates of schemes that draw from the genome, or of tiles, where there are coordinates."""
     asked = schemes_behind(schemes)
-    if not asked & GENOMIC_SCHEMES or not row(wildcards).has_coordinates:
+    if not (tiled or asked & GENOMIC_SCHEMES) or not row(wildcards).has_coordinates:
         return {}
     peaks, assembly, biosample = peaks_input(wildcards), assembly_of(wildcards), slug(row(wildcards).biosample)
     files = genome_files(wildcards) | dict(tiles=tiles_file(assembly), peaks=peaks, peaks_record=record_of(peaks))
@@ -443,6 +445,13 @@ def split_blocks(split, assembly):
 def blocks_of_experiment(wildcards):
     """Split blocks that an experiment's tables depend on."""
     return split_blocks(wildcards.split, assembly_of(wildcards)) if row(wildcards).has_coordinates else None
+
+
+def tiled_block(wildcards):
+    """Name of the block that T4 tiles, as parameter; None where there is none."""
+    if not row(wildcards).has_coordinates:
+        return None
+    return split_file(wildcards.split).assemblies[assembly_of(wildcards)].tiled
 
 
 def held_out_option(wildcards):
@@ -555,6 +564,15 @@ def battery_input(wildcards):
 
 def test_set_options(wildcards):
     return options("--test-set", (f"{name}={battery_file(wildcards, name)}" for name in test_sets_of(wildcards)))
+
+
+TILED_EXPERIMENTS = [name for name, row in PROJECT.selected.items() if row.has_coordinates]
+
+
+def tiled_genome(wildcards):
+    """Genome and index that the tiles of an experiment are read from."""
+    folder = f"resources/assemblies/{assembly_of(wildcards)}"
+    return [f"{folder}/genome.fa", f"{folder}/genome.fa.fai"]
 
 
 # Language models and models
@@ -683,6 +701,14 @@ def of_baselines(template):
     return [template.replace("{model}", name).replace("{seed}", str(CONFIG.seeds[0])) for name in CONFIG.baselines]
 
 
+def baseline_options(outputs, wildcards):
+    """`--baseline NAME K INVERSE_REGULARISATION OUTPUT` of every baseline, `outputs` being paths with wildcards."""
+    return " ".join(
+        f"--baseline {name} {baseline.k} {baseline.inverse_regularisation} {path.format(**wildcards)}"
+        for (name, baseline), path in zip(CONFIG.baselines.items(), outputs)
+    )
+
+
 def pairs(name, inputs, outputs, wildcards):
     """`name INPUT OUTPUT` for every pair of paths with wildcards."""
     return " ".join(f"{name} {one} {other}".format(**wildcards) for one, other in zip(inputs, outputs))
@@ -691,14 +717,15 @@ def pairs(name, inputs, outputs, wildcards):
 SEED_FOLDERS = of_seeds(TRAIN_LOG.rpartition("/")[0])
 SEED_PREDICTIONS = of_seeds(PREDICTIONS)
 SEED_METRICS = of_seeds(METRICS)
+BASELINE_TILED_SCORES = of_baselines(TILED_SCORES)
 BASELINE_PREDICTIONS = of_baselines(PREDICTIONS)
 BASELINE_METRICS = of_baselines(METRICS)
 EVALUATION_SETTINGS = dict(**CONFIG.evaluation.model_dump(), seed=CONFIG.seed, revision=REVISIONS["evaluate"])
 
 
-def per_training(template, splits=SPLITS, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=True):
+def per_training(template, splits=SPLITS, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=True, seeds=CONFIG.seeds):
     """`template` of every split, model, scheme and seed; baselines have the first seed only."""
-    learners = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
+    learners = [(model, seed) for model in CONFIG.models for seed in seeds]
     learners += [(baseline, CONFIG.seeds[0]) for baseline in CONFIG.baselines] if baselines else []
     return [
         template.format(model=model, split=split, experiment=experiment, scheme=scheme, seed=seed)
@@ -804,19 +831,23 @@ def correlation_look(n):
     return f"--plotHeight {side} --plotWidth {side + 4} {'--plotNumbers' if n <= 20 else ''}"
 
 
-# Options of `bindgram collect` that do not depend on what was computed already.
-COLLECTED = " ".join(
-    [
-        option("--experiments", ",".join(EXPERIMENTS)),
-        option("--models", ",".join(CONFIG.models)),
-        option("--baselines", ",".join(CONFIG.baselines)),
-        option("--schemes", ",".join(SCHEMES)),
-        option("--seeds", ",".join(map(str, CONFIG.seeds))),
-        option("--splits", ",".join(SPLITS)),
-        option("--template", METRICS),
-        option("--floor", CONFIG.floor),
-    ]
-)
+def collect_options(template, experiments, seeds):
+    """Options of `bindgram collect` that do not depend on what was computed already."""
+    return " ".join(
+        [
+            option("--experiments", ",".join(experiments)),
+            option("--models", ",".join(CONFIG.models)),
+            option("--baselines", ",".join(CONFIG.baselines)),
+            option("--schemes", ",".join(SCHEMES)),
+            option("--seeds", ",".join(map(str, seeds))),
+            option("--splits", ",".join(SPLITS)),
+            option("--template", template),
+            option("--floor", CONFIG.floor),
+        ]
+    )
+
+
+COLLECTED = collect_options(METRICS, EXPERIMENTS, CONFIG.seeds)
 
 CORPORA = sorted({f"k{lm.vocabulary.k}s{lm.vocabulary.stride}" for lm in PROJECT.language_models.values()})
 

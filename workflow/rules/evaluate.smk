@@ -79,10 +79,7 @@ rule score_baselines:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        baselines=lambda wildcards: " ".join(
-            f"--baseline {name} {baseline.k} {baseline.inverse_regularisation} {path.format(**wildcards)}"
-            for (name, baseline), path in zip(CONFIG.baselines.items(), BASELINE_PREDICTIONS)
-        ),
+        baselines=lambda wildcards: baseline_options(BASELINE_PREDICTIONS, wildcards),
         test_sets=test_set_options,
         predictions=lambda wildcards: pairs("--predictions", BASELINE_PREDICTIONS, BASELINE_METRICS, wildcards),
         settings=dict(

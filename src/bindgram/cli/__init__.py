@@ -10,6 +10,7 @@ from types import FrameType
 import click
 
 from bindgram.cli.adapt import adapt
+from bindgram.cli.assess import assess
 from bindgram.cli.audit import audit
 from bindgram.cli.baseline import baseline
 from bindgram.cli.battery import battery
@@ -29,6 +30,7 @@ from bindgram.cli.predict import predict
 from bindgram.cli.pretrain import pretrain
 from bindgram.cli.regions import regions
 from bindgram.cli.report import report
+from bindgram.cli.scan import scan
 from bindgram.cli.store import store
 from bindgram.cli.tile import tile
 from bindgram.cli.tokenize import tokenize
@@ -44,6 +46,7 @@ def cli() -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     adapt,
+    assess,
     audit,
     baseline,
     battery,
@@ -63,6 +66,7 @@ COMMANDS: tuple[click.Command, ...] = (
     pretrain,
     regions,
     report,
+    scan,
     store,
     tile,
     tokenize,

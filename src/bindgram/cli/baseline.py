@@ -7,12 +7,14 @@ import click
 from bindgram.cli.options import ExistingFile, NamedFile, NewFile, revision_option
 from bindgram.provenance import make_provenance
 
+BASELINE = (str, click.IntRange(min=0, max=8), click.FloatRange(min=0, min_open=True), NewFile)
+
 
 @click.command()
 @click.option(
     "--baseline",
     "baselines",
-    type=(str, click.IntRange(min=0, max=8), click.FloatRange(min=0, min_open=True), NewFile),
+    type=BASELINE,
     multiple=True,
     required=True,
     metavar="NAME K INVERSE_REGULARISATION OUTPUT",

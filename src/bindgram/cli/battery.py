@@ -31,6 +31,7 @@ _TEST_SET = (str, str, click.FloatRange(min=0, min_open=True), NewFile)
 @click.option("--test-sequences", type=ExistingFile, help="Published test set, for published.")
 @click.option("--valid-sequences", type=ExistingFile, help="Its validation set, where it has one (optional).")
 @click.option("--sequence-format", type=click.Choice(SEQUENCE_FORMATS), help="Format of both; given with them.")
+@click.option("--tiled", type=NewFile, help="Labels of the tiles of the block that the split file names (HDF5).")
 @recipe_options
 @background_options
 @click.option(
@@ -55,6 +56,7 @@ def battery(
     sequence_format: str | None,
     mixtures: tuple[tuple[str, str, float], ...],
     minimum_fraction: float,
+    tiled: Path | None,
     homology: str | None,
     min_identity: float | None,
     min_coverage: float | None,
@@ -71,6 +73,7 @@ def battery(
     from bindgram.data.filters import write_filter_table
     from bindgram.data.homology import HomologySearch, treat_homologs, write_homologs
     from bindgram.data.negatives import Recipe, describe_shortage
+    from bindgram.data.tiled import TEST_SET, make_tiled, write_tiled
     from bindgram.provenance import make_provenance
 
     if any((value is None) != (homology is None) for value in (min_identity, min_coverage, homology_table)):
@@ -107,4 +110,8 @@ def battery(
     for name, _, _, output in test_sets:
         write_examples(output, made[name])
     rows = [(name, reason, n) for name in names for reason, n in counts[name]]
+    if tiled is not None:
+        labels = make_tiled(experiment, table, request, revision)
+        write_tiled(tiled, labels)
+        rows += [(TEST_SET, reason, n) for reason, n in labels.counts().items()]
     write_filter_table(filter_table, rows, ("test_set", "reason", "n"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bindgram.cli.options import ExistingFile, NewFile, revision_option, seed_option
+from bindgram.cli.options import ExistingFile, NewFile, bootstrap_options, revision_option, seed_option
 from bindgram.provenance import digest, make_provenance, write_json
 
 
@@ -17,14 +17,7 @@ from bindgram.provenance import digest, make_provenance, write_json
     metavar="PREDICTIONS METRICS",
     help="Predictions table (Parquet) and the flat JSON to write; repeatable.",
 )
-@click.option("--replicates", type=click.IntRange(min=1), required=True, help="Bootstrap replicates.")
-@click.option(
-    "--confidence",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
-    required=True,
-    help="Coverage of the intervals.",
-)
-@click.option("--max-block-bp", type=click.IntRange(min=1), required=True, help="Longest genomic block, in bp.")
+@bootstrap_options
 @seed_option
 @revision_option
 def evaluate(

@@ -45,6 +45,25 @@ def checkpoint_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _checkpoints(_checkpoint_minutes(function))
 
 
+_replicates: Decorator = click.option(
+    "--replicates", type=click.IntRange(min=1), required=True, help="Bootstrap replicates."
+)
+_confidence: Decorator = click.option(
+    "--confidence",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    required=True,
+    help="Coverage of the intervals.",
+)
+_max_block_bp: Decorator = click.option(
+    "--max-block-bp", type=click.IntRange(min=1), required=True, help="Longest genomic block, in bp."
+)
+
+
+def bootstrap_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--replicates``, ``--confidence`` and ``--max-block-bp`` of the intervals."""
+    return _replicates(_confidence(_max_block_bp(function)))
+
+
 class NamedFile(click.ParamType):
     """``NAME=PATH`` of an existing file; converts to ``(name, path)``."""
 

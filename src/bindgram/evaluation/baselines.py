@@ -11,7 +11,10 @@ import numpy as np
 import pandas as pd
 
 from bindgram.data.examples import ExampleTable
+from bindgram.data.tiled import TiledLabels, tile_codes
+from bindgram.errors import InputError
 from bindgram.evaluation.predictions import empty_predictions, prediction_rows, skipped_reasons
+from bindgram.genome.fasta import Genome
 from bindgram.sequence.dna import codes_of, gc_fraction
 from bindgram.sequence.kmers import N_SPECIAL, Vocabulary, count_kmers
 
@@ -57,6 +60,33 @@ def fit_logistic(features: np.ndarray, labels: np.ndarray, inverse_regularisatio
     return make_pipeline(StandardScaler(), model).fit(features, labels)
 
 
+def why_untrained(labelled: ExampleTable) -> str:
+    """Why no baseline can be fitted to the training rows; "" where one can."""
+    one_class = labelled.of_split("train")["label"].nunique() < 2
+    return labelled.reason if labelled.skipped else "the training examples have one class only" * one_class
+
+
+def score_tiles(
+    labelled: ExampleTable, tiled: TiledLabels, genome: Genome, k: int, inverse_regularisation: float
+) -> np.ndarray:
+    """Fit on the training rows of `labelled` and score the tiles that are not ignored: (tiles,) log odds.
+
+    Raises
+    ------
+    InputError : the training sequences have another width than the tiles.
+    """
+    from threadpoolctl import threadpool_limits
+
+    train = labelled.of_split("train")
+    width = len(train["sequence"].iloc[0])
+    if width != tiled.width:
+        raise InputError(f"tiles of {tiled.width} bp, but training examples of {width} bp; make both with one width")
+    with threadpool_limits(1):
+        model = fit_logistic(_features(train, k), train["label"].to_numpy(), inverse_regularisation)
+        parts = [model.decision_function(composition(codes, k)) for codes in tile_codes(tiled, genome)]
+    return np.concatenate([np.empty(0), *parts])
+
+
 def score_test_sets(
     labelled: ExampleTable, tests: Mapping[str, ExampleTable], k: int, inverse_regularisation: float
 ) -> ScoredTestSets:
@@ -68,10 +98,10 @@ def score_test_sets(
     """
     from threadpoolctl import threadpool_limits
 
-    train = labelled.of_split("train")
-    if labelled.skipped or train["label"].nunique() < 2:
-        reason = labelled.reason or "the training examples have one class only"
+    reason = why_untrained(labelled)
+    if reason:
         return ScoredTestSets(empty_predictions(), "skipped", reason)
+    train = labelled.of_split("train")
     skipped = skipped_reasons(tests)
     if len(skipped) == len(tests):
         return ScoredTestSets(empty_predictions(), "skipped", "; ".join(sorted(set(skipped.values()))), skipped)

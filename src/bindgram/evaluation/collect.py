@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bindgram.errors import InputError
-from bindgram.evaluation.metrics import METRICS
 from bindgram.provenance import digest, make_provenance, sha256_file, write_json, write_text
 from bindgram.settings import Experiment
 
@@ -137,7 +136,13 @@ def metric_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     if values["status"] != "ok":
         return [{"status": values["status"], "reason": values["reason"]}]
     test_sets = sorted({key.partition(".")[0] for key in values if key.endswith(".n_positives")})
-    return [_metric_row(values, test_set, metric) for test_set in test_sets for metric in sorted(METRICS)]
+    return [_metric_row(values, name, metric) for name in test_sets for metric in sorted(_metrics_of(values, name))]
+
+
+def _metrics_of(values: Mapping[str, Any], test_set: str) -> set[str]:
+    """Metrics of one test set: what has an interval."""
+    keys = {key.removesuffix(".low") for key in values if key.startswith(f"{test_set}.") and key.endswith(".low")}
+    return {key.removeprefix(f"{test_set}.") for key in keys}
 
 
 def _metric_row(values: Mapping[str, Any], test_set: str, metric: str) -> dict[str, Any]:

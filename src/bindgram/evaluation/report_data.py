@@ -63,6 +63,7 @@ REASON_NAMES = {
     "n_negatives_train": "negatives: train",
     "n_negatives_test": "negatives: test",
     "n_negatives_valid": "negatives: validation",
+    "n_ignored": "tiles ignored",
 }
 POSITIVES = "Positives: from peaks to windows"
 Tables = dict[str, dict[str, dict[str, int]]]  # step to experiment to reason to count

@@ -130,7 +130,15 @@ class BatterySettings(Settings):
     def _published_is_reserved(cls, value: dict[str, TestSetSettings]) -> dict[str, TestSetSettings]:
         if "published" in value:
             raise ValueError("the name 'published' is reserved for test sets that come with a sequence set; rename it")
+        if "T4" in value:
+            raise ValueError("the name 'T4' is reserved for the tiled block of the split file; rename it")
         return value
+
+
+class TiledSettings(Settings):
+    """The tiled block, test set T4."""
+
+    twin: Id
 
 
 class QcSettings(Settings):
@@ -235,6 +243,7 @@ class Config(Settings):
     positives: PositivesSettings
     negatives: NegativesSettings
     battery: BatterySettings
+    tiled: TiledSettings
     qc: QcSettings
     store: StoreSettings
     homology: HomologySettings

@@ -202,11 +202,13 @@ def _reference_problems(
         for key, name in named
         if name not in known
     ]
-    if config.headline.test_set not in config.battery.test_sets:
-        problems.append(
-            f"configuration: headline.test_set: {config.headline.test_set!r} is not in battery.test_sets "
-            f"({', '.join(config.battery.test_sets)}){suggestion(config.headline.test_set, config.battery.test_sets)}"
-        )
+    test_sets = config.battery.test_sets
+    problems += [
+        f"configuration: {key}: {name!r} is not in battery.test_sets ({', '.join(test_sets)})"
+        f"{suggestion(name, test_sets)}"
+        for key, name in (("headline.test_set", config.headline.test_set), ("tiled.twin", config.tiled.twin))
+        if name not in test_sets
+    ]
     if experiments is not None:
         ids = {line.cells.get("experiment", "") for line in experiments.lines}
         unknown = [name for name in universe if name not in ids]

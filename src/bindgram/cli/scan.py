@@ -1,0 +1,106 @@
+"""``bindgram scan``: score the tiles of a test block with classifier bundles or baselines."""
+
+from pathlib import Path
+
+import click
+
+from bindgram.cli.baseline import BASELINE
+from bindgram.cli.options import (
+    ExistingDirectory,
+    ExistingFile,
+    NewFile,
+    device_option,
+    revision_option,
+    threads_option,
+)
+from bindgram.errors import InputError
+from bindgram.provenance import make_provenance
+
+
+@click.command()
+@click.option(
+    "--bundle",
+    "bundles",
+    type=(ExistingDirectory, NewFile),
+    multiple=True,
+    metavar="FOLDER SCORES",
+    help="Classifier bundle, and its scores to write (HDF5); repeatable.",
+)
+@click.option(
+    "--baseline",
+    "baselines",
+    type=BASELINE,
+    multiple=True,
+    metavar="NAME K INVERSE_REGULARISATION SCORES",
+    help="Baseline as in bindgram baseline, and its scores to write; needs --labelled. Repeatable.",
+)
+@click.option("--labelled", type=ExistingFile, help="Labelled examples to which baselines are fitted.")
+@click.option("--tiled", type=ExistingFile, required=True, help="Labels of the tiles from bindgram battery (HDF5).")
+@click.option("--genome", type=ExistingFile, required=True, help="Unpacked FASTA with its index beside it.")
+@threads_option
+@device_option
+@revision_option
+def scan(
+    bundles: tuple[tuple[Path, Path], ...],
+    baselines: tuple[tuple[str, int, float, Path], ...],
+    labelled: Path | None,
+    tiled: Path,
+    genome: Path,
+    threads: int,
+    device: str,
+    revision: int,
+) -> None:
+    """Score every tile that is not ignored on both strands and average, with one model after another."""
+    from bindgram.data.tiled import read_tiled
+    from bindgram.genome.fasta import Genome
+
+    if not bundles and not baselines:
+        raise InputError("nothing to score with; give --bundle or --baseline")
+    if baselines and labelled is None:
+        raise InputError("--baseline is fitted to examples; give --labelled as well")
+    tiles = read_tiled(tiled)
+    with Genome.open(genome) as opened:
+        if bundles:
+            _scan_with_bundles(bundles, tiles, opened, threads, device, revision)
+        if baselines:
+            _scan_with_baselines(baselines, labelled, tiles, opened, revision)
+
+
+def _scan_with_bundles(bundles, tiles, genome, threads, device, revision) -> None:
+    from bindgram.training.device import choose_device
+
+    chosen = choose_device(device, threads)
+
+    from bindgram.evaluation.predict import predict_tiles
+    from bindgram.evaluation.tiled import TiledScores, write_tiled_scores
+    from bindgram.models.bundle import load_bundle
+
+    for folder, output in bundles:
+        model = load_bundle(folder)
+        inputs = {"bundle": model.provenance, "tiled": tiles.provenance}
+        provenance = make_provenance("scan", revision, {}, inputs)
+        reason = model.reason if model.skipped else tiles.reason
+        if reason:
+            scored = TiledScores(status="skipped", reason=reason, provenance=provenance)
+        else:
+            scored = TiledScores.of(tiles, predict_tiles(model, tiles, genome, chosen), provenance)
+        write_tiled_scores(output, scored)
+
+
+def _scan_with_baselines(baselines, labelled, tiles, genome, revision) -> None:
+    from bindgram.data.examples import read_examples
+    from bindgram.evaluation.baselines import score_tiles, why_untrained
+    from bindgram.evaluation.tiled import TiledScores, write_tiled_scores
+
+    examples = read_examples(labelled)
+    inputs = {"labelled": examples.provenance, "tiled": tiles.provenance}
+    reason = why_untrained(examples) or tiles.reason
+    for name, k, inverse_regularisation, output in baselines:
+        settings = {"name": name, "k": k, "inverse_regularisation": inverse_regularisation}
+        provenance = make_provenance("scan", revision, settings, inputs)
+        if reason:
+            scored = TiledScores(status="skipped", reason=reason, provenance=provenance)
+        else:
+            logits = score_tiles(examples, tiles, genome, k, inverse_regularisation)
+            scored = TiledScores.of(tiles, logits, provenance)
+        write_tiled_scores(output, scored)

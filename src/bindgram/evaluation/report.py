@@ -16,6 +16,7 @@ FLAG_NAMES = {
     "interval_unreliable": "few test blocks: interval unreliable",
     "no_threshold": "no validation twin: no MCC",
 }
+LEAST_OF_RATIO = 0.95  # of the negatives wanted, below which a test set is not that of its name
 IDENTITY = ["experiment", "tf", "biosample", "scheme", "model"]
 
 
@@ -55,13 +56,19 @@ class Line:
 
 
 def lines_of(
-    frame: pd.DataFrame, test_set: str, suspicious: Mapping[tuple[str, str], str], *, each_split: bool = True
+    frame: pd.DataFrame,
+    test_set: str,
+    suspicious: Mapping[tuple[str, str], str],
+    ratio: float | None = None,
+    *,
+    each_split: bool = True,
 ) -> list[Line]:
     """Lines of the big table for one test set, experiments and models in the order of the metrics table.
 
     Parameters
     ----------
     suspicious : of `bindgram.evaluation.report_audit.suspicious_notes`.
+    ratio : negatives per positive that were wanted, where it is known; a line with notably fewer says so.
     each_split : one line per split; else one line for all of them, with the sums of their counts.
     """
     rows = frame[(frame["test_set"] == test_set) & (frame["status"] == "ok")]
@@ -72,8 +79,22 @@ def lines_of(
         flags = sorted({flag for text in group["flag"] for flag in text.split(";") if flag})
         flags += _audit_flags(group, test_set, suspicious)
         counts = group.drop_duplicates("split")[["n_positives", "n_negatives"]].sum().astype(int)
+        flags += _shortage_flags(*counts, ratio)
         lines.append(Line(dict(zip(columns, identity, strict=True)), scores, *counts, tuple(flags)))
     return lines
+
+
+def _ratio(config: Config, test_set: str) -> float | None:
+    """Negatives per positive that a test set should have; None where it brings its own."""
+    known = config.battery.test_sets.get(test_set)
+    return known.ratio if known else None
+
+
+def _shortage_flags(n_positives: int, n_negatives: int, ratio: float | None) -> list[str]:
+    """A note where a test set has fewer negatives than its ratio asks for: average precision is higher with fewer."""
+    if ratio is None or n_negatives >= LEAST_OF_RATIO * ratio * n_positives:
+        return []
+    return [f"{n_negatives / max(1, n_positives):.1f} negatives per positive, {ratio:g} wanted"]
 
 
 def _audit_flags(rows: pd.DataFrame, test_set: str, suspicious: Mapping[tuple[str, str], str]) -> Iterator[str]:
@@ -109,13 +130,13 @@ def summary_page(
     suspicious : experiment and table to what the audit found; see `bindgram.evaluation.report_audit`.
     """
     test_sets = sorted({name for name in frame["test_set"] if name}, key=lambda name: (name != test_set, name))
-    lines = lines_of(frame, test_set, suspicious, each_split=False)
+    lines = lines_of(frame, test_set, suspicious, _ratio(config, test_set), each_split=False)
     body: list[Any] = [*headline(lines, test_set, metric, floor, config), status_sentence(frame)]
     body.append(explanation(floor, config))
     search = element("input", type="search", data_filters="1", placeholder="Show only rows with these words")
     body.append(element("p", search, class_="noprint"))
     for name in test_sets:
-        shown = lines_of(frame, name, suspicious)
+        shown = lines_of(frame, name, suspicious, _ratio(config, name))
         if shown:
             body.append(element("h2", f"Test set {name}" + (" (headline)" if name == test_set else "")))
             body.append(element("p", describe_test_set(name, config)))

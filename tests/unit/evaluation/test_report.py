@@ -168,3 +168,9 @@ def test_suspicious_negatives_of_one_split_stand_beside_the_lines_of_that_split(
     first, second = lines_of(frame, "T2", {("E1 (fold_1)", "T2"): "GC 0.61 (test)"})
     assert first.flags == ()
     assert second.flags == ("negatives suspicious: GC 0.61 (test)",)
+
+
+def test_test_set_with_fewer_negatives_than_its_ratio_asks_for_says_so():
+    frame = pd.DataFrame([scored("cnn", 0.6)])  # 100 positives and 1,000 negatives
+    assert [lines_of(frame, "T2", {}, ratio)[0].flags for ratio in (10.0, 10.5, None)] == [()] * 3
+    assert lines_of(frame, "T2", {}, 20.0)[0].flags == ("10.0 negatives per positive, 20 wanted",)

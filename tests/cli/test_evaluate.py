@@ -70,3 +70,38 @@ def test_several_predictions_are_evaluated_as_if_alone(tmp_path):
     for name in "ab":
         run(tmp_path / f"{name}.parquet", tmp_path / "alone.json")
         assert (tmp_path / "alone.json").read_bytes() == (tmp_path / f"{name}.json").read_bytes()
+
+
+def test_metrics_are_given_with_and_without_homologs(tmp_path):
+    frame = predictions()
+    write_predictions(tmp_path / "p.parquet", frame, "ok", "", {})
+    test = frame[frame["split"] == "test"]
+    gone = test["example_id"].iloc[:12].tolist()
+    rows = [f"T1\ttest\t{name}\ttrain\t0.9\t1.0\t+\n" for name in gone] + ["T1\tvalid\te50\ttrain\t0.9\t1.0\t-\n"]
+    head = "test_set\tsplit\texample_id\ttarget\tidentity\tcoverage\tstrand\n"
+    (tmp_path / "h.tsv").write_text(head + "".join(rows))
+    plain = run(tmp_path / "p.parquet", tmp_path / "m.json")
+    values = run(tmp_path / "p.parquet", tmp_path / "w.json", "--homologs", tmp_path / "h.tsv")
+    left = test[~test["example_id"].isin(gone)]
+    pairs = [(p > n) for p in left.loc[left["label"] == 1, "score"] for n in left.loc[left["label"] == 0, "score"]]
+    assert values["T1.without_homologs.auroc"] == pytest.approx(np.mean(pairs))
+    assert values["T1.without_homologs.n_positives"] == values["T1.without_homologs.n_negatives"] == 14
+    assert values["T1.auroc"] == plain["T1.auroc"] != values["T1.without_homologs.auroc"]
+    assert not [key for key in plain if "without_homologs" in key]
+
+
+def test_list_of_homologs_that_leaves_one_class_gives_no_metric(tmp_path):
+    frame = predictions()
+    write_predictions(tmp_path / "p.parquet", frame, "ok", "", {})
+    positives = frame.loc[frame["label"] == 1, "example_id"]
+    rows = "".join(f"T1\ttest\t{name}\ttrain\t0.9\t1.0\t+\n" for name in positives)
+    (tmp_path / "h.tsv").write_text("test_set\tsplit\texample_id\ttarget\tidentity\tcoverage\tstrand\n" + rows)
+    values = run(tmp_path / "p.parquet", tmp_path / "w.json", "--homologs", tmp_path / "h.tsv")
+    assert (values["T1.without_homologs.auroc"], values["T1.without_homologs.n_positives"]) == (None, 0)
+
+
+def test_file_that_is_no_list_of_homologs_is_refused(tmp_path):
+    write_predictions(tmp_path / "p.parquet", predictions(), "ok", "", {})
+    (tmp_path / "h.tsv").write_text("reason\tn\n")
+    with pytest.raises(InputError, match=r"h\.tsv: not a list of homologs of bindgram battery; columns are test_set"):
+        run(tmp_path / "p.parquet", tmp_path / "w.json", "--homologs", tmp_path / "h.tsv")

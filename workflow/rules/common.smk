@@ -537,6 +537,18 @@ def homology_options(wildcards, output):
     )
 
 
+def homologs_input(wildcards):
+    """Lists of test rows that resemble training positives, where these rows are in the test sets."""
+    if CONFIG.homology.action != "report":
+        return []
+    kinds = ["homology"] if row(wildcards).has_coordinates else ["homology", "published.homology"]
+    return [f"results/battery/{wildcards.split}/{wildcards.experiment}/{kind}.tsv" for kind in kinds]
+
+
+def homologs_options(wildcards, input):
+    return options("--homologs", input.homologs)
+
+
 def battery_settings(wildcards):
     """What test sets depend on beside scheme and ratio, as parameter."""
     return dict(

@@ -35,6 +35,7 @@ rule predict_scores:
 rule evaluate_scores:
     input:
         predictions=SEED_PREDICTIONS,
+        homologs=homologs_input,
     output:
         metrics=SEED_METRICS,
     log:
@@ -52,9 +53,10 @@ rule evaluate_scores:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         predictions=lambda wildcards: pairs("--predictions", SEED_PREDICTIONS, SEED_METRICS, wildcards),
+        homologs=homologs_options,
         settings=EVALUATION_SETTINGS,
     shell:
-        "bindgram evaluate {params.predictions} --replicates {params.settings[bootstrap_replicates]}"
+        "bindgram evaluate {params.predictions} {params.homologs} --replicates {params.settings[bootstrap_replicates]}"
         " --confidence {params.settings[confidence]} --max-block-bp {params.settings[max_block_bp]}"
         " --seed {params.settings[seed]} --revision {params.settings[revision]} > {log} 2>&1"
 
@@ -64,6 +66,7 @@ rule score_baselines:
         labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
         sanity=ancient("results/qc/{split}/{experiment}/sanity.tsv"),
         test_sets=battery_input,
+        homologs=homologs_input,
     output:
         predictions=BASELINE_PREDICTIONS,
         metrics=BASELINE_METRICS,
@@ -81,6 +84,7 @@ rule score_baselines:
     params:
         baselines=lambda wildcards: baseline_options(BASELINE_PREDICTIONS, wildcards),
         test_sets=test_set_options,
+        homologs=homologs_options,
         predictions=lambda wildcards: pairs("--predictions", BASELINE_PREDICTIONS, BASELINE_METRICS, wildcards),
         settings=dict(
             baselines={name: baseline.model_dump() for name, baseline in CONFIG.baselines.items()},
@@ -90,7 +94,7 @@ rule score_baselines:
     shell:
         "(bindgram baseline {params.baselines} --labelled {input.labelled} {params.test_sets}"
         " --revision {params.settings[baseline_revision]}"
-        " && bindgram evaluate {params.predictions}"
+        " && bindgram evaluate {params.predictions} {params.homologs}"
         " --replicates {params.settings[evaluation][bootstrap_replicates]}"
         " --confidence {params.settings[evaluation][confidence]}"
         " --max-block-bp {params.settings[evaluation][max_block_bp]} --seed {params.settings[evaluation][seed]}"

@@ -192,3 +192,19 @@ def write_homologs(path: Path, found: pd.DataFrame) -> None:
         identity, coverage = (f"{value:.3f}" for value in (row.identity, row.coverage))
         lines.append("\t".join((row.test_set, row.split, row.example_id, row.target, identity, coverage, row.strand)))
     write_text(path, "\n".join(lines) + "\n")
+
+
+def read_homologs(path: Path) -> pd.DataFrame:
+    """Read a list of `write_homologs`.
+
+    Raises
+    ------
+    InputError : not such a list.
+    """
+    try:
+        frame = pd.read_csv(path, sep="\t", dtype={"identity": np.float64, "coverage": np.float64})
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a list of homologs ({error}); make it with bindgram battery") from None
+    if tuple(frame.columns) != COLUMNS:
+        raise InputError(f"{path}: not a list of homologs of bindgram battery; columns are {', '.join(COLUMNS)}")
+    return frame

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bindgram.errors import InputError
+from bindgram.evaluation.metrics import RANK_METRICS, WITHOUT
 from bindgram.provenance import digest, make_provenance, sha256_file, write_json, write_text
 from bindgram.settings import Experiment
 
@@ -136,7 +137,12 @@ def metric_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     if values["status"] != "ok":
         return [{"status": values["status"], "reason": values["reason"]}]
     test_sets = sorted({key.partition(".")[0] for key in values if key.endswith(".n_positives")})
-    return [_metric_row(values, name, metric) for name in test_sets for metric in sorted(_metrics_of(values, name))]
+    rows = []
+    for test_set in test_sets:
+        rows += [_metric_row(values, test_set, metric) for metric in sorted(_metrics_of(values, test_set))]
+        if f"{test_set}.{WITHOUT}.n_positives" in values:
+            rows += [_row_without(values, test_set, metric) for metric in RANK_METRICS]
+    return rows
 
 
 def _metrics_of(values: Mapping[str, Any], test_set: str) -> set[str]:
@@ -158,6 +164,22 @@ def _metric_row(values: Mapping[str, Any], test_set: str, metric: str) -> dict[s
         "flag": of["flag"],
         "status": "skipped" if of["reason"] else "ok",
         "reason": of["reason"],
+    }
+
+
+def _row_without(values: Mapping[str, Any], test_set: str, metric: str) -> dict[str, Any]:
+    """A metric on the rows that resemble no training positive, without an interval."""
+    stem = f"{test_set}.{WITHOUT}"
+    value = values[f"{stem}.{metric}"]
+    return {
+        "test_set": test_set,
+        "metric": f"{metric}.{WITHOUT}",
+        "value": value,
+        "n_positives": values[f"{stem}.n_positives"],
+        "n_negatives": values[f"{stem}.n_negatives"],
+        "flag": "",
+        "status": "skipped" if value is None else "ok",
+        "reason": "one class only without homologs" if value is None else "",
     }
 
 

@@ -145,6 +145,35 @@ def empty_result(reason: str) -> dict[str, Any]:
     return values | counts | {"threshold": None, "flag": "", "reason": reason}
 
 
+RANK_METRICS = ("auroc", "average_precision")  # need no threshold
+WITHOUT = "without_homologs"
+
+
+def metrics_without(frame: pd.DataFrame, homologs: pd.DataFrame) -> dict[str, Any]:
+    """Metrics of every test set of a predictions table without the rows that resemble training positives.
+
+    Parameters
+    ----------
+    homologs : of `bindgram.data.homology`; those of a test set leave it together, so that its ratio stays.
+
+    Returns
+    -------
+    ``<test_set>.without_homologs.<name>`` of the metrics that need no threshold (None where a class is missing) and of
+    the numbers of positives and negatives.
+    """
+    values: dict[str, Any] = {}
+    for test_set, rows in frame[frame["split"] == "test"].groupby("test_set"):
+        gone = rows["example_id"].isin(homologs.loc[homologs["test_set"] == test_set, "example_id"])
+        labels, scores = (rows.loc[~gone, column].to_numpy() for column in ("label", "score"))
+        known = not one_class_reason(labels)
+        found = {
+            name: METRICS[name](labels, scores.astype(np.float64), None) if known else None for name in RANK_METRICS
+        }
+        found |= {"n_positives": int((labels == 1).sum()), "n_negatives": int((labels == 0).sum())}
+        values |= {f"{test_set}.{WITHOUT}.{name}": value for name, value in found.items()}
+    return values
+
+
 def evaluate_predictions(
     frame: pd.DataFrame,
     skipped_test_sets: Mapping[str, str],

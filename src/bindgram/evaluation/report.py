@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bindgram.evaluation.html import Markup, cell, element, escaped, joined, page, row, table
+from bindgram.evaluation.metrics import WITHOUT
 from bindgram.evaluation.report_methods import describe_test_set
 from bindgram.settings import Config
 
@@ -72,6 +73,7 @@ def lines_of(
     each_split : one line per split; else one line for all of them, with the sums of their counts.
     """
     rows = frame[(frame["test_set"] == test_set) & (frame["status"] == "ok")]
+    rows = rows[~rows["metric"].str.endswith(WITHOUT)]
     columns = [*IDENTITY, "split"] if each_split else IDENTITY
     lines = []
     for identity, group in rows.groupby(columns, sort=False):

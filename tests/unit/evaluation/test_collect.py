@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -220,3 +221,19 @@ def test_each_split_has_its_rows_and_its_own_floor(tmp_path):
         ["other", "1", 0.8, 0.5],
         ["other", "2", pytest.approx(0.7), 0.5],
     ]
+
+
+def test_metrics_without_homologs_are_rows_with_a_floor_and_no_interval(tmp_path):
+    def more(value):
+        stem = "T1.without_homologs"
+        return {f"{stem}.auroc": value, f"{stem}.average_precision": None} | {
+            f"{stem}.n_{c}": 7 for c in ("positives", "negatives")
+        }
+
+    for model, seed, value in (("cnn", "1", 0.9), ("cnn", "2", 0.8), ("kmer", "1", 0.6)):
+        put(tmp_path, model, seed, metrics(value, **more(value - 0.1)))
+    frame = collect_metrics(request(tmp_path)).frame
+    rows = frame[(frame["model"] == "cnn") & (frame["seed"] == "1")].set_index("metric")
+    assert rows.loc["auroc.without_homologs", ["value", "floor", "n_positives"]].tolist() == [0.8, 0.5, 7]
+    assert np.isnan(rows.loc["auroc.without_homologs", "low"])
+    assert rows.loc["average_precision.without_homologs", "status"] == "skipped"

@@ -837,6 +837,11 @@ def signal_labels(figure):
     }
 
 
+def assembly_labels(content):
+    """Labels of a file that compares the experiments of an assembly."""
+    return lambda wildcards: {"content": f"{content} on {wildcards.assembly}", **of_split(wildcards)}
+
+
 def correlation_look(n):
     """Options for the size of a correlation heatmap of n experiments (cm), and whether numbers fit into its cells."""
     side = min(max(12, 0.7 * n), 80)

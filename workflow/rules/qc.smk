@@ -16,13 +16,13 @@ rule measure_overlap:
             "results/qc/{split}/overlap.{assembly}.tsv",
             category="3. Data",
             caption="../report/overlap.rst",
-            labels=lambda wildcards: {"content": f"overlap between experiments on {wildcards.assembly} (table)"},
+            labels=assembly_labels("overlap between experiments (table)"),
         ),
         figure=report(
             "results/qc/{split}/overlap.{assembly}.svg",
             category="3. Data",
             caption="../report/overlap.rst",
-            labels=lambda wildcards: {"content": f"overlap between experiments on {wildcards.assembly}"},
+            labels=assembly_labels("overlap between experiments"),
         ),
         union="results/qc/{split}/union.{assembly}.bed",
     log:
@@ -122,7 +122,7 @@ rule correlate_signal:
             "results/qc/{split}/signal_correlation.{assembly}.png",
             category="3. Data",
             caption="../report/correlation.rst",
-            labels=lambda wildcards: {"content": f"correlation of signals on {wildcards.assembly}"},
+            labels=assembly_labels("correlation of signals"),
         ),
         table="results/qc/{split}/signal_correlation.{assembly}.tsv",
     log:

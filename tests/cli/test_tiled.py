@@ -1,6 +1,7 @@
 """battery --tiled → scan → assess, from file to file, as the workflow calls them."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +166,15 @@ def test_scores_of_other_tiles_are_refused(scanned):
     scanned.battery(("T1", "dinucleotide_shuffle", "1"), more=[*scanned.genome, *TILED])
     with pytest.raises(InputError, match=r"s\.h5: 200 scores of 175 tiles; scan again"):
         assess()
+
+
+def test_reading_example_of_the_formats_runs(scanned, repository, capsys):
+    text = (repository / "docs/formats.md").read_text()
+    tiled = re.search(r"^## Tiled test block\n(.*?)^## ", text, flags=re.MULTILINE | re.DOTALL)[1]
+    (example,) = re.findall(r"^```python\n(.*?)^```", tiled, flags=re.MULTILINE | re.DOTALL)
+    scan()
+    for name, file in zip(re.findall(r'"(results/.*?)"', example), ("T4.h5", "s.h5"), strict=True):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_bytes(Path(file).read_bytes())
+    exec(compile(example, "docs/formats.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("chrA [22000 22040 ")

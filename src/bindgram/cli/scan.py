@@ -1,6 +1,7 @@
 """``bindgram scan``: score the tiles of a test block with classifier bundles or baselines."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,10 @@ from bindgram.cli.options import (
 )
 from bindgram.errors import InputError
 from bindgram.provenance import make_provenance
+
+if TYPE_CHECKING:
+    from bindgram.data.tiled import TiledLabels
+    from bindgram.genome.fasta import Genome
 
 
 @click.command()
@@ -66,7 +71,14 @@ def scan(
             _scan_with_baselines(baselines, labelled, tiles, opened, revision)
 
 
-def _scan_with_bundles(bundles, tiles, genome, threads, device, revision) -> None:
+def _scan_with_bundles(
+    bundles: tuple[tuple[Path, Path], ...],
+    tiles: "TiledLabels",
+    genome: "Genome",
+    threads: int,
+    device: str,
+    revision: int,
+) -> None:
     from bindgram.training.device import choose_device
 
     chosen = choose_device(device, threads)
@@ -87,7 +99,13 @@ def _scan_with_bundles(bundles, tiles, genome, threads, device, revision) -> Non
         write_tiled_scores(output, scored)
 
 
-def _scan_with_baselines(baselines, labelled, tiles, genome, revision) -> None:
+def _scan_with_baselines(
+    baselines: tuple[tuple[str, int, float, Path], ...],
+    labelled: Path,
+    tiles: "TiledLabels",
+    genome: "Genome",
+    revision: int,
+) -> None:
     from bindgram.data.examples import read_examples
     from bindgram.evaluation.baselines import score_tiles, why_untrained
     from bindgram.evaluation.tiled import TiledScores, write_tiled_scores

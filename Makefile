@@ -13,7 +13,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 SETUP := $(VENV)/.setup-done
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/conda/bin:$(PATH)
 
 help:
 	@sed -n 's/^# make/make/p' Makefile

@@ -26,6 +26,14 @@ apt_install() {
         "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# Installs conda packages into the virtual environment's folder; returns 1 where there is no conda.
+conda_install() {
+    local conda
+    conda=$(command -v mamba || command -v micromamba || command -v conda) || return 1
+    say "installing $* with $(basename "$conda")"
+    "$conda" create --yes --quiet --prefix "$venv/conda" --channel conda-forge --channel bioconda "$@"
+}
+
 command -v "$python" >/dev/null || fail "$python not found; install Python 3.11 or newer, or: make PYTHON=/path/to/python"
 version=$("$python" -c 'import platform; print(platform.python_version())')
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
@@ -38,10 +46,12 @@ if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/nu
     "$python" -m venv "$venv"
 fi
 
-# Only tests need it, which compare with it, and are skipped where it is missing.
-if ! command -v bedtools >/dev/null && ! apt_install bedtools; then
-    say "bedtools not found and may not be installed here; the tests that compare with it are skipped"
+# The sanity checks of the examples run bedtools.
+if ! command -v bedtools >/dev/null; then
+    apt_install bedtools || conda_install bedtools ||
+        fail "bedtools not found and may not be installed here; ask for: apt-get install bedtools, or install conda"
 fi
+command -v bedtools >/dev/null || fail "bedtools was installed but is not on the PATH; see the lines above"
 
 # torch first and pinned by constraints.txt: the same line takes the CPU build where only that is offered and PyPI's CUDA build elsewhere.
 say "installing torch (the largest download)"

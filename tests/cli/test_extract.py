@@ -50,7 +50,8 @@ def extract(source: list[str], format: str, *more: str, tf: str = "CTCF") -> dic
 
 def lifting() -> list[str]:
     chain = fetch("x.chain", "chain", "chain")
-    return ["--chain", chain[0], "--chain-record", chain[1], "--lift-from", "old"]
+    Path("chrom.sizes").write_text("chr1\t3000\nchr2\t2000\n")
+    return ["--chain", chain[0], "--chain-record", chain[1], "--chrom-sizes", "chrom.sizes", "--lift-from", "old"]
 
 
 def rows(path: str = "E.gz") -> list[list]:
@@ -116,9 +117,22 @@ def test_chain_of_other_names_or_another_assembly_is_refused(folder):
         extract(source, "narrowPeak", *lifting())
 
 
+@pytest.mark.parametrize(
+    ("chain", "said"),
+    [
+        (CHAIN.replace("2000", "2001"), "chain: leads to another assembly: chr2 has 2001 bp there and 2000 bp in this"),
+        (CHAIN.replace("chr2", "2"), r"chain: leads to another assembly: none of its chromosomes \(2, ...\)"),
+    ],
+)
+def test_chain_that_leads_elsewhere_or_is_the_wrong_way_round_is_refused(folder, chain, said):
+    Path("x.chain").write_text(chain)
+    with pytest.raises(InputError, match=said):
+        extract(fetch("peaks.narrowPeak", "peaks", "source"), "narrowPeak", *lifting())
+
+
 def test_chain_without_its_record_is_refused(folder):
     source = fetch("peaks.narrowPeak", "peaks", "source")
-    with pytest.raises(InputError, match="--chain, --chain-record and --lift-from are given together"):
+    with pytest.raises(InputError, match="--chrom-sizes and --lift-from are given together"):
         extract(source, "narrowPeak", "--chain", "x.chain")
 
 

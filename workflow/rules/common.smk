@@ -240,12 +240,15 @@ def shared_source(wildcards):
 
 
 def extract_inputs(wildcards):
-    """What the peaks of an experiment are taken out of, and the chain to lift them with, each with its record."""
+    """What the peaks of an experiment are taken out of, and the chain to lift them with and lengths to compare."""
     experiment = row(wildcards)
     files = dict(source=source_of(experiment))
     if experiment.chain:
         files["chain"] = source_file(experiment.chain, experiment.chain_checksum, "chain")
-    return files | {f"{name}_record": f"{file}.json" for name, file in files.items()}
+    records = {f"{name}_record": f"{file}.json" for name, file in files.items()}
+    if experiment.chain:
+        files["chrom_sizes"] = f"resources/assemblies/{experiment.assembly}/chrom.sizes"
+    return files | records
 
 
 def open_chromatin(row):

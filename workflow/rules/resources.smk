@@ -240,7 +240,7 @@ rule extract_peaks:
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         chain=lambda wildcards, input: " ".join(
-            option(f"--{name.replace('_', '-')}", input.get(name)) for name in ("chain", "chain_record")
+            option(f"--{name.replace('_', '-')}", input.get(name)) for name in ("chain", "chain_record", "chrom_sizes")
         ),
         settings=lambda wildcards: dict(
             format=row(wildcards).format,

@@ -23,6 +23,7 @@ FORMATS = [format for format in get_args(PeakFormat) if format not in SEQUENCE_F
 @click.option("--peak-name", help="Name in the source instead of TF and biosample (optional).")
 @click.option("--chain", type=ExistingFile, help="UCSC chain from the source's assembly to the one wanted (optional).")
 @click.option("--chain-record", type=ExistingFile, help="Its record from bindgram fetch (JSON).")
+@click.option("--chrom-sizes", type=ExistingFile, help="Lengths of the assembly wanted; given with --chain.")
 @click.option("--lift-from", help="Name of the source's assembly, for the record; given with --chain.")
 @click.option("--output", type=NewFile, required=True, help="Peaks: narrowPeak with an 11th column, support (gzip).")
 @click.option("--record", type=NewFile, required=True, help="How many peaks were taken and lifted (JSON).")
@@ -37,18 +38,22 @@ def extract(
     peak_name: str | None,
     chain: Path | None,
     chain_record: Path | None,
+    chrom_sizes: Path | None,
     lift_from: str | None,
     output: Path,
     record: Path,
     revision: int,
 ) -> None:
     """Write the peaks of one experiment in the one form that all steps read."""
-    from bindgram.data.extract import lift_peaks, read_source, write_extracted
+    from bindgram.data.extract import check_target, lift_peaks, read_source, write_extracted
     from bindgram.data.pooled import Wanted
     from bindgram.genome.chain import MIN_MATCH, read_chain
+    from bindgram.genome.text import read_chrom_sizes
 
-    if len({chain is None, chain_record is None, lift_from is None}) > 1:
-        raise InputError(f"{experiment}: --chain, --chain-record and --lift-from are given together or not at all")
+    if len({value is None for value in (chain, chain_record, chrom_sizes, lift_from)}) > 1:
+        raise InputError(
+            f"{experiment}: --chain, --chain-record, --chrom-sizes and --lift-from are given together or not at all"
+        )
     inputs = {"source": read_record(source_record)}
     wanted = {"tf": tf, "biosample": biosample, "peak_name": peak_name}
     settings = {"experiment": experiment, "format": format_, **wanted, "lift_from": lift_from}
@@ -58,7 +63,9 @@ def extract(
         if chain is not None:
             inputs["chain"] = read_record(chain_record)
             settings["min_match"] = MIN_MATCH
-            peaks, counts["n_not_lifted"] = lift_peaks(source, peaks, read_chain(chain))
+            way = read_chain(chain)
+            check_target(chain, way, read_chrom_sizes(chrom_sizes))
+            peaks, counts["n_not_lifted"] = lift_peaks(source, peaks, way)
     except InputError as error:
         raise InputError(f"{experiment}: {error}") from None
     write_extracted(output, peaks)

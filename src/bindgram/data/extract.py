@@ -4,6 +4,7 @@ The form is ``extracted``: narrowPeak with an eleventh column, `support`.
 """
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,28 @@ def lift_peaks(path: Path, peaks: pd.DataFrame, chain: Chain) -> tuple[pd.DataFr
     place = (found["place"] - found["start"]).where(found["place"] >= 0, -1)
     lifted = peaks.assign(chrom=found["chrom"], start=found["start"], end=found["end"], summit=place)[kept]
     return lifted.reset_index(drop=True), int((~kept).sum())
+
+
+def check_target(path: Path, chain: Chain, chrom_sizes: Mapping[str, int]) -> None:
+    """Refuse a chain that does not lead to the assembly with these lengths (bp): the wrong one, or the wrong way round.
+
+    Raises
+    ------
+    InputError : a chromosome of both has two lengths, or none is of both.
+    """
+    sizes = dict(zip(chain.to_chrom, chain.to_size, strict=True))
+    shared = [name for name in sizes if name in chrom_sizes]
+    wrong = [name for name in shared if sizes[name] != chrom_sizes[name]]
+    if wrong:
+        raise InputError(
+            f"{path}: leads to another assembly: {wrong[0]} has {sizes[wrong[0]]} bp there and "
+            f"{chrom_sizes[wrong[0]]} bp in this assembly; give the chain from lift_from to assembly, not the reverse"
+        )
+    if not shared:
+        raise InputError(
+            f"{path}: leads to another assembly: none of its chromosomes ({', '.join(list(sizes)[:5])}, ...) is in "
+            f"this one ({', '.join(list(chrom_sizes)[:5])}, ...)"
+        )
 
 
 def write_extracted(path: Path, peaks: pd.DataFrame) -> None:

@@ -1,6 +1,15 @@
 """The fixed test battery: test sets with validation twins, the same for every model."""
 
 
+localrules:
+    examples_all,
+
+
+rule examples_all:
+    input:
+        sanity=expand("results/qc/{split}/{experiment}/sanity.tsv", split=SPLITS, experiment=EXPERIMENTS),
+
+
 rule make_battery:
     input:
         unpack(battery_inputs),

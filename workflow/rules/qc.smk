@@ -86,6 +86,7 @@ rule plot_signal:
         examples=lambda wildcards, input: options("--examples", [input.positives, *input.negatives, *input.test_sets]),
         settings=lambda wildcards: dict(
             title=figure_title(wildcards),
+            colours=COLOURS,
             max_regions=CONFIG.qc.regions_per_group,
             flank_bp=CONFIG.qc.flank_bp,
             bin_bp=CONFIG.qc.bin_bp,
@@ -106,7 +107,7 @@ rule plot_signal:
         " --whatToShow 'heatmap and colorbar' --colorMap viridis --heatmapWidth 9 --heatmapHeight 20"
         " --refPointLabel centre --xAxisLabel 'distance from the centre of the region (bp)'"
         " && plotProfile --matrixFile $matrix --outFileName {output.profile} --dpi 150"
-        " --colors {COLOURS} --plotWidth 16 --plotHeight 10 --refPointLabel centre --yAxisLabel 'mean signal'"
+        " --colors {params.settings[colours]} --plotWidth 16 --plotHeight 10 --refPointLabel centre --yAxisLabel 'mean signal'"
         " || {{ echo 'Error: deepTools failed on {input.signal}; see above' && exit 1; }}; fi) > {log} 2>&1"
 
 

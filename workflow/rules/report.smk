@@ -104,7 +104,7 @@ rule plot_experiment:
             (f"{name}={path}" for name, path in language_model_logs(wildcards).items()),
         ),
         examples=lambda wildcards, input: (
-            options("--negatives", example_sets(input)) + " " + option("--tss", input.tss)
+            f"{options('--negatives', example_sets(input))} {option('--tss', input.tss)}"
         ),
         peaks=lambda wildcards, input: f"--peaks {input.peaks.split('.')[-2]} {input.peaks}" if input.peaks else "",
         settings=lambda wildcards: dict(

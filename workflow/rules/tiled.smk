@@ -13,7 +13,7 @@ rule tiled:
 
 rule score_tiles:
     input:
-        bundle=[TRAIN_LOG.rpartition("/")[0] + f"/{name}" for name in MODEL_FILES],
+        bundle=bundle(MODEL_FOLDER),
         tiled="results/battery/{split}/{experiment}/T4.h5",
         genome=tiled_genome,
     output:

@@ -75,7 +75,7 @@ def describe_shortage(scheme: str, table: ExampleTable, counts: Counts) -> str:
     reasons = [f"{reason} {found[reason]:,}" for reason in missing if found[reason] and reason[:2] != "n_"]
     line = (
         f"{scheme}: {n_made:,} of {found['n_wanted']:,} negatives wanted"
-        if missing
+        if missing and n_made <= found["n_wanted"]  # a published set brings its own number
         else f"{scheme}: {n_made:,} negatives"
     )
     if reasons:

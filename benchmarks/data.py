@@ -4,7 +4,7 @@ Usage::
 
     python benchmarks/data.py prepare yeast|dream --data ../shared/data
     python benchmarks/data.py fast yeast|dream      # the workflow's jobs, two at a time
-    python benchmarks/data.py together yeast|dream  # the same commands again in two processes for all experiments
+    python benchmarks/data.py together yeast|dream  # the same commands again, in two processes for all
     python benchmarks/data.py plain yeast|dream     # benchmarks/data/plain.py, two at a time
     python benchmarks/data.py compare yeast|dream   # both results, experiment by experiment
 

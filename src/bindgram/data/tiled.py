@@ -9,7 +9,7 @@ Coordinates are implicit: tile i of the file is ``[start + i * width, start + (i
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from bindgram.sequence.dna import encode
 TEST_SET = "T4"
 IGNORED = -1
 _CHUNK_TILES = 1 << 14  # whose bases are read at a time
+_DESCRIBED = ("chrom", "start", "width", "prior", "status", "reason")  # beside the labels in the file
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _why_undefined(positives: ExampleTable) -> str:
 
 def write_tiled(path: Path, tiled: TiledLabels) -> None:
     """Write labels as HDF5, whole or not at all; the ``digest`` of the content joins the provenance."""
-    described = {name: getattr(tiled, name) for name in ("chrom", "start", "width", "prior", "status", "reason")}
+    described = {name: getattr(tiled, name) for name in _DESCRIBED}
     content = digest(described | {"labels": tiled.labels.tobytes().hex()})
     metadata = described | {"counts": tiled.counts(), "provenance": dict(tiled.provenance) | {"digest": content}}
     with new_hdf5(path) as file:
@@ -169,13 +170,13 @@ def read_tiled(path: Path) -> TiledLabels:
     ------
     InputError : the file is missing, damaged, or does not hold labels of tiles.
     """
-    labels, known = read_packed(path, "labels", "labels of tiles; make it with bindgram battery --tiled")
-    known.pop("counts")
+    what = "labels of tiles; make it with bindgram battery --tiled"
+    labels, known = read_packed(path, "labels", (*_DESCRIBED, "provenance"), what)
     return TiledLabels(labels, **known)
 
 
-def read_packed(path: Path, name: str, what: str) -> tuple[np.ndarray, dict[str, Any]]:
-    """One dataset of an HDF5 file and the JSON beside it; `what` describes the file in the message.
+def read_packed(path: Path, name: str, described: Collection[str], what: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """One dataset of an HDF5 file, and of the JSON beside it what is `described`; `what` names it in the message.
 
     Raises
     ------
@@ -183,6 +184,7 @@ def read_packed(path: Path, name: str, what: str) -> tuple[np.ndarray, dict[str,
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return file[name][:], json.loads(file.attrs[METADATA_KEY])
+            known = json.loads(file.attrs[METADATA_KEY])
+            return file[name][:], {key: known[key] for key in described}
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: no readable {what} ({error})") from None

@@ -123,8 +123,9 @@ def counts_add_up(case: Case) -> Looked:
 def peaks_counted(case: Case) -> Looked:
     """The peaks read for the positives are as many as the file has now."""
     if case.places is not None and POSITIVES in case.filter_tables:
-        n_input, n_peaks = case.filter_tables[POSITIVES].get("n_input"), len(case.places.peaks)
-        yield POSITIVES, [f"{n_input} in the counts, {n_peaks} in the file"], np.array([n_input != n_peaks])
+        counts, n_peaks = case.filter_tables[POSITIVES], len(case.places.peaks)
+        n_read = counts.get("n_input", 0) - counts.get("not_lifted", 0)  # those have no place in the file
+        yield POSITIVES, [f"{n_read} in the counts, {n_peaks} in the file"], np.array([n_read != n_peaks])
 
 
 def filter_counts(paths: Iterable[Path]) -> dict[str, dict[str, int]]:

@@ -99,7 +99,8 @@ def read_tiled_scores(path: Path) -> TiledScores:
     ------
     InputError : the file is missing, damaged, or does not hold scores of tiles.
     """
-    scores, known = read_packed(path, "scores", "scores of tiles; make it with bindgram scan")
+    what = "scores of tiles; make it with bindgram scan"
+    scores, known = read_packed(path, "scores", ("status", "reason", "provenance"), what)
     return TiledScores(scores, **known)
 
 
@@ -249,8 +250,17 @@ def evaluate_tiles(
     -------
     The keys of `empty_tiled_result`. ``prevalence`` is the share of positives among the tiles that are not ignored;
     ``flag`` and ``reason`` are those of `bindgram.evaluation.metrics.evaluate_test_set`.
+
+    Raises
+    ------
+    InputError : a tile that is not ignored has no score: these are scores of another experiment.
     """
     known = tiled.labels != IGNORED
+    if np.isnan(scores[known]).any():
+        raise InputError(
+            f"{np.isnan(scores[known]).sum()} of {known.sum()} known tiles have no score; the scores are "
+            "those of other labels: scan again with the labels of this experiment"
+        )
     labels, ours = tiled.labels[known], scores[known].astype(np.float64)
     counts = tiled.counts()
     result = empty_tiled_result(one_class_reason(labels)) | {

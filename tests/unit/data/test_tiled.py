@@ -1,6 +1,8 @@
+import json
 import subprocess
 from shutil import which
 
+import h5py
 import numpy as np
 import pandas as pd
 import pysam
@@ -16,6 +18,7 @@ from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
 from bindgram.genome.regions import make_regions
 from bindgram.genome.text import open_maybe_gzip
+from bindgram.provenance import METADATA_KEY
 from bindgram.sequence.dna import strings_of
 
 WIDTH = 10
@@ -148,6 +151,11 @@ def test_what_holds_no_labels_is_refused(tmp_path):
     (tmp_path / "T4.h5").write_text("x")
     with pytest.raises(InputError, match=r"T4\.h5: no readable labels of tiles; make it with bindgram battery"):
         read_tiled(tmp_path / "T4.h5")
+    with h5py.File(tmp_path / "store.h5", "w") as file:  # what else has a dataset of this name
+        file["labels"] = np.zeros((2, 2), np.int8)
+        file.attrs[METADATA_KEY] = json.dumps({"status": "ok", "reason": "", "counts": {}, "provenance": {}})
+    with pytest.raises(InputError, match=r"store\.h5: no readable labels of tiles; make it with bindgram battery"):
+        read_tiled(tmp_path / "store.h5")
 
 
 @pytest.mark.realdata

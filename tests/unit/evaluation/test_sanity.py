@@ -362,6 +362,14 @@ def test_counts_that_do_not_add_up_are_noticed(case, name, reason):
     assert ("counts_add_up", name) in failing(["counts_add_up"], dataclasses.replace(case, filter_tables=counts))
 
 
+def test_peaks_that_were_not_lifted_are_in_the_counts_and_not_in_the_file(case):
+    counts = case.filter_tables["positives"] | {"n_input": 21, "not_lifted": 3}
+    lifted = dataclasses.replace(case, filter_tables={"positives": counts})
+    assert failing(["counts_add_up", "peaks_counted"], lifted) == {}
+    changed_since = dataclasses.replace(case, filter_tables={"positives": counts | {"n_input": 22, "not_lifted": 3}})
+    assert ("peaks_counted", "positives") in failing(["peaks_counted"], changed_since)
+
+
 def test_lost_row_is_noticed_by_the_counts(case):
     found = failures(changed(case, TRAINED, lambda frame: frame.drop(index=frame.index[-1])))
     assert found == {("counts_add_up", TRAINED): 1}

@@ -232,3 +232,11 @@ def test_a_score_that_is_no_number_is_named_by_its_place():
 def test_what_holds_no_scores_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"gone\.h5: no readable scores of tiles; make it with bindgram scan"):
         read_tiled_scores(tmp_path / "gone.h5")
+
+
+def test_scores_of_other_labels_are_refused():
+    """Two experiments have as many tiles, but not the same ones are ignored."""
+    tiled = TiledLabels(np.array([0, 1, 0, -1], np.int8), "a", 0, 10)
+    others = TiledScores.of(TiledLabels(np.array([0, 1, -1, 0], np.int8), "a", 0, 10), np.arange(3.0), {})
+    with pytest.raises(InputError, match=r"1 of 3 known tiles have no score.*scan again"):
+        evaluate_tiles(tiled, others.scores, NO_TWIN, 10, 0.95, 1000, np.random.default_rng(0))

@@ -9,8 +9,8 @@ Usage::
     python benchmarks/data.py compare yeast|dream   # both results, experiment by experiment
 
 `fast` runs the workflow up to the target `examples_all` and takes the time of every job from Snakemake's own benchmark
-files; `homology` is off, because the plain way has nothing like it. `plain` makes the same tables with bedtools, pyfaidx
-and plain Python. In both each experiment has processes of its own.
+files; `homology` is off, because the plain way has nothing like it. `plain` makes the same tables with bedtools,
+pyfaidx and plain Python. In both each experiment has processes of its own.
 """
 
 import argparse

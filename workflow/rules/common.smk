@@ -75,8 +75,8 @@ TILED_SCORES = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.h5"
 TILED_METRICS = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
-MODEL_FOLDER = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}"
-TRAIN_LOG = f"{MODEL_FOLDER}/train_log.tsv"
+TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
+MODEL_FOLDER = TRAIN_LOG.rpartition("/")[0]
 AUDIT = "results/qc/{split}/{experiment}/audit.tsv"
 FIGURE = "results/report/figures/{split}/{experiment}/{scheme}/{figure}.svg"
 REPORT_PAGES = [f"results/report/{page}.html" for page in ("summary", "data", "methods")]
@@ -730,7 +730,7 @@ def pairs(name, inputs, outputs, wildcards):
     return " ".join(f"{name} {one} {other}".format(**wildcards) for one, other in zip(inputs, outputs))
 
 
-SEED_FOLDERS = of_seeds(MODEL_FOLDER)
+SEED_FOLDERS = of_seeds(TRAIN_LOG.rpartition("/")[0])
 SEED_PREDICTIONS = of_seeds(PREDICTIONS)
 SEED_METRICS = of_seeds(METRICS)
 BASELINE_TILED_SCORES = of_baselines(TILED_SCORES)

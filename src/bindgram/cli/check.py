@@ -34,5 +34,6 @@ def check(configfiles: tuple[Path, ...]) -> None:
     project = load_project(config)
     click.echo(
         f"OK: {len(project.selected)} of {len(project.experiments)} experiments, models {', '.join(project.models)}, "
-        f"split {', '.join(project.config.split)}\n{estimate(project).describe()}"
+        f"split {', '.join(project.config.split)}, "
+        f"universe of {len(project.universe)}\n{estimate(project).describe()}"
     )

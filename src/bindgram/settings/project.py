@@ -35,7 +35,7 @@ class Project:
     splits: dict[str, SplitFile]  # by name
     models: dict[str, ModelFile]
     language_models: dict[str, LanguageModelFile]
-    universe: tuple[str, ...]  # the frozen list of experiments that others draw from
+    universe: tuple[str, ...]  # the frozen list of experiments that others draw from, as far as the sheet has them
 
     @property
     def others(self) -> dict[str, Experiment]:
@@ -113,9 +113,8 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
     assert len(splits) == len(checked.split)
     assert assemblies is not None
     assert experiments is not None
-    return Project(
-        checked, assemblies.rows, experiments.rows, selected, splits, models, language_models, tuple(universe)
-    )
+    universe = tuple(name for name in universe if name in experiments.rows)
+    return Project(checked, assemblies.rows, experiments.rows, selected, splits, models, language_models, universe)
 
 
 def _check_rows(
@@ -211,13 +210,12 @@ def _reference_problems(
     ]
     if experiments is not None:
         ids = {line.cells.get("experiment", "") for line in experiments.lines}
-        unknown = [name for name in universe if name not in ids]
-        if unknown:
-            more = f", ... ({len(unknown)} ids)" if len(unknown) > 3 else ""
+        if universe and ids.isdisjoint(universe):
+            more = f", ... ({len(universe)} ids)" if len(universe) > 3 else ""
             problems.append(
-                f"configuration: universe: {config.universe} lists what is not in {config.experiments}: "
-                f"{with_suggestions(unknown[:3], ids)}{more}; name a list of this sheet (config/README.md#universe "
-                "says how to freeze one), or set universe: null, which leaves other_peaks and its test sets out"
+                f"configuration: universe: {config.universe} lists nothing that is in {config.experiments}: "
+                f"{with_suggestions(list(universe)[:3], ids)}{more}; name a list of this sheet "
+                "(config/README.md#universe says how to freeze one), or set universe: null, which leaves other_peaks and its test sets out"
             )
     if any(model.adapt == "tf" for model in models.values()) and not universe:
         problems.append("configuration: universe: required by a model with adapt: tf; name a list file")

@@ -126,9 +126,12 @@ def test_test_set_by_an_unknown_scheme_is_named(demo, root):
 
 
 def test_universe_of_another_sheet_says_what_to_do(demo, root):
-    message = problems(merge(demo, {"universe": "config/universes/hg38.txt"}), root)
-    assert "universe: config/universes/hg38.txt lists what is not in config/demo_experiments.tsv: AHR_HepG2" in message
-    assert ", ... (517 ids); name a list of this sheet" in message
+    message = problems(merge(demo, {"universe": "config/universes/human.txt"}), root)
+    assert (
+        "universe: config/universes/human.txt lists nothing that is in config/demo_experiments.tsv: AHR_HepG2"
+        in message
+    )
+    assert ", ... (993 ids); name a list of this sheet" in message
     assert "or set universe: null, which leaves other_peaks and its test sets out" in message
 
 

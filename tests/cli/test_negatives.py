@@ -57,6 +57,12 @@ def test_blacklist_is_kept_free(case):
     assert not overlaps(read_examples("out/n.parquet").frame, make_regions([("chrA", 4000, 11_000)])).any()
 
 
+def test_a_blacklist_of_another_assembly_is_refused(case):
+    Path("blacklist.bed").write_text("A\t4000\t11000\n")
+    with pytest.raises(InputError, match=r"blacklist\.bed: no region of the blacklist .* one is on A; it has chrA"):
+        case.negatives("genomic_matched", *case.genome, "--blacklist", "blacklist.bed")
+
+
 def test_shuffles_need_no_genome(case):
     assert case.negatives("dinucleotide_shuffle", ratio="0.5").exit_code == 0
     assert read_examples("out/n.parquet").frame.groupby("split").size().to_dict() == {"train": 3, "valid": 3}

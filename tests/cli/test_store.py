@@ -93,3 +93,10 @@ def test_peaks_of_another_assembly_are_named_with_file_and_line(folder):
     with pytest.raises(InputError, match=r"x\.bed:2: chromosome 'chr7' is not in the assembly"):
         run()
     assert not list(folder.glob("out/*"))
+
+
+def test_a_blacklist_of_another_assembly_is_refused(folder):
+    Path("blacklist.bed").write_text("1\t60\t61\n")
+    with pytest.raises(InputError, match=r"blacklist\.bed: no region of the blacklist .* one is on 1; it has chr1"):
+        run("--blacklist", "blacklist.bed", "--blacklist-record", "blacklist.json")
+    assert not list(folder.glob("out/*"))

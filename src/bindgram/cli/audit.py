@@ -93,7 +93,7 @@ def _open_places(given: dict[str, Any], format_: str) -> "Iterator[tuple[Places 
     from bindgram.evaluation.audit import Surroundings
     from bindgram.evaluation.sanity_case import Places
     from bindgram.genome.fasta import Genome
-    from bindgram.genome.regions import read_bed3
+    from bindgram.genome.regions import read_blacklist
 
     named = [name for name in _PLACE_OPTIONS if given[name] is not None]
     if not named:
@@ -106,6 +106,6 @@ def _open_places(given: dict[str, Any], format_: str) -> "Iterator[tuple[Places 
         sizes = genome.chrom_sizes
         peaks = read_assembly_peaks(given["peaks"], format_, sizes)
         blocks = Split.load(given["split"], given["assembly"], sizes).regions
-        blacklist = None if given["blacklist"] is None else read_bed3(given["blacklist"])
+        blacklist = None if given["blacklist"] is None else read_blacklist(given["blacklist"], sizes)
         places = Places(given["genome"], sizes, peaks, blocks, blacklist, given["exclusion_bp"])
         yield places, Surroundings(Tiles.open(given["tiles"]), peaks)

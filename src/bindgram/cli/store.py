@@ -73,7 +73,7 @@ def store(
     from bindgram.data.splits import Split
     from bindgram.data.store import write_store
     from bindgram.genome.fasta import Genome, ambiguous_runs
-    from bindgram.genome.regions import read_bed3
+    from bindgram.genome.regions import read_blacklist
     from bindgram.settings import load_split, read_experiments
 
     if (blacklist is None) != (blacklist_record is None):
@@ -93,8 +93,9 @@ def store(
     forbidden = {}
     if blacklist is not None:
         inputs["blacklist"] = read_record(blacklist_record)
-        forbidden["blacklist"] = read_bed3(blacklist)
     with Genome.open(genome) as opened:
+        if blacklist is not None:
+            forbidden["blacklist"] = read_blacklist(blacklist, opened.chrom_sizes)
         blocks = Split.load(split, assembly, opened.chrom_sizes)
         forbidden["ambiguous"] = ambiguous_runs(opened)
         settings = {"assembly": assembly, "split": blocks.to_json(), **plan.to_json()}

@@ -17,7 +17,7 @@ from bindgram.data.tiles import NO_REPEATS, Tiles
 from bindgram.data.universe import Universe
 from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
-from bindgram.genome.regions import extend, make_regions, merge, read_bed3
+from bindgram.genome.regions import extend, make_regions, merge, read_blacklist
 from bindgram.provenance import read_record
 from bindgram.settings.config import GENOMIC_SCHEMES
 
@@ -182,7 +182,7 @@ class BackgroundRequest:
             tiles=tiles,
             regions=Split.load(self.split, self.assembly, sizes).regions,
             near_peaks=union(extend(peaks, self.exclusion_bp, sizes), positives),
-            blacklist=make_regions([]) if self.blacklist is None else _known(read_bed3(self.blacklist), sizes),
+            blacklist=make_regions([]) if self.blacklist is None else read_blacklist(self.blacklist, sizes),
             taken=make_regions([]),
             bins=Bins(tiles.width, self.gc_bins, self.repeat_bins),
             neighbour_bp=self.neighbour_bp,

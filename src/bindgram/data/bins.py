@@ -147,13 +147,17 @@ def gather_peaks(
 
 
 def widened(peaks: pd.DataFrame, min_bp: int, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
-    """Replace every peak shorter than `min_bp` by that many bp around its summit; cut all at the chromosome ends."""
+    """Replace every peak shorter than `min_bp` by that many bp around its summit; cut all at the chromosome ends.
+
+    Of a peak that reaches beyond its chromosome, with the summit far behind the end, nothing is left.
+    """
     short = (peaks["end"] - peaks["start"] < min_bp).to_numpy(bool)
     first = summit_positions(peaks) - min_bp // 2
     starts = np.where(short, first, peaks["start"])
     ends = np.where(short, first + min_bp, peaks["end"])
     sizes = peaks["chrom"].map(dict(chrom_sizes)).to_numpy(np.int64)
-    return peaks[["chrom"]].assign(start=np.maximum(starts, 0), end=np.minimum(ends, sizes))
+    cut = peaks[["chrom"]].assign(start=np.maximum(starts, 0), end=np.minimum(ends, sizes))
+    return cut[cut["start"] < cut["end"]]
 
 
 def label_bins(spans: Spans, plan: StorePlan) -> Sparse:

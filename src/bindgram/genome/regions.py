@@ -29,6 +29,23 @@ def read_bed3(path: Path) -> pd.DataFrame:
     return make_regions([parse_region(path, number, cells) for number, cells in region_lines(path)])
 
 
+def read_blacklist(path: Path, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
+    """Read a BED file of regions to keep off, as `read_bed3`, without those on chromosomes that are not there.
+
+    Raises
+    ------
+    InputError : see `read_bed3`; or it has regions, none of them on any chromosome: it would keep off nothing.
+    """
+    regions = read_bed3(path)
+    known = regions[regions["chrom"].isin(list(chrom_sizes))]
+    if len(regions) and known.empty:
+        raise InputError(
+            f"{path}: no region of the blacklist lies on a chromosome of the assembly, one is on "
+            f"{regions['chrom'].min()}; it has {', '.join(list(chrom_sizes)[:5])}, ..."
+        )
+    return known
+
+
 def make_regions(rows: list[tuple[str, int, int]]) -> pd.DataFrame:
     """Put ``(chrom, start, end)`` tuples into a frame with whole-number coordinates, also when there are none."""
     chroms, starts, ends = zip(*rows, strict=True) if rows else ((), (), ())

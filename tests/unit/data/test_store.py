@@ -97,6 +97,12 @@ def test_pieces_of_peaks_add_up_and_overlapping_peaks_count_once(tmp_path):
     assert labels[rows.index(("a", 100, "train"))].tolist() == [1, -1]
 
 
+def test_a_summit_far_beyond_the_chromosome_end_marks_nothing(tmp_path):
+    beyond = peaks_of([("a", 990, 1180, 185), ("a", 990, 1180, 5)])
+    assert bins.widened(beyond, 200, SIZES).to_numpy().tolist() == [["a", 895, 1000]]
+    written(tmp_path / "s.h5", {"x": [("a", 990, 1180, 185)]}, StorePlan(20, 60, 0.5, 300, 1.0, 1))
+
+
 def test_a_short_peak_counts_as_a_window_around_its_summit_cut_at_the_chromosome_end(tmp_path):
     plan = StorePlan(20, 20, 0.5, 20, 1.0, 1)
     written(tmp_path / "s.h5", {"x": [("a", 210, 211, -1), ("a", 990, 998, 7), ("a", 100, 119, 0)]}, plan)

@@ -215,7 +215,8 @@ def _reference_problems(
             problems.append(
                 f"configuration: universe: {config.universe} lists nothing that is in {config.experiments}: "
                 f"{with_suggestions(list(universe)[:3], ids)}{more}; name a list of this sheet "
-                "(config/README.md#universe says how to freeze one), or set universe: null, which leaves other_peaks and its test sets out"
+                "(config/README.md#universe says how to freeze one), or set universe: null, which leaves other_peaks "
+                "and its test sets out"
             )
     if any(model.adapt == "tf" for model in models.values()) and not universe:
         problems.append("configuration: universe: required by a model with adapt: tf; name a list file")

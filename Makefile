@@ -31,7 +31,7 @@ demo: $(SETUP)
 	@echo "Done. Open the report in a browser: $(CURDIR)/results/report/bindgram.html"
 
 test: $(SETUP)
-	@python -m pytest -m "not slurm"
+	@python -m pytest -n 2 -m "not slurm"
 
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client
 

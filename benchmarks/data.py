@@ -6,11 +6,12 @@ Usage::
     python benchmarks/data.py fast yeast|dream      # the workflow's jobs, two at a time
     python benchmarks/data.py together yeast|dream  # the same commands again, in two processes for all
     python benchmarks/data.py plain yeast|dream     # benchmarks/data/plain.py, two at a time
+    python benchmarks/data.py tiles yeast|dream     # the tile table, and T4 of all experiments, in one process
     python benchmarks/data.py compare yeast|dream   # both results, experiment by experiment
 
-`fast` runs the workflow up to the target `examples_all` and takes the time of every job from Snakemake's own benchmark
-files; `homology` is off, because the plain way has nothing like it. `plain` makes the same tables with bedtools,
-pyfaidx and plain Python. In both each experiment has processes of its own.
+`fast` runs the workflow up to the labelled tables and test sets, and takes the time of every job from Snakemake's own
+benchmark files; `homology` is off, because the plain way has nothing like it. `plain` makes the same tables with
+bedtools, pyfaidx and plain Python. In both each experiment has processes of its own.
 """
 
 import argparse
@@ -42,7 +43,7 @@ import real_data  # noqa: E402
 SPLITS = {"yeast": "sacCer3_chromosomes", "dream": "hg19_chr20_chr22"}
 ASSEMBLIES = {"yeast": "sacCer3", "dream": "hg19_chr20_chr22"}
 TEST_SETS = ("T1", "T2", "T3")
-RULES = ("pool_universe", "make_positives", "make_negatives", "make_battery", "audit_examples")
+RULES = ("pool_universe", "make_positives", "make_negatives", "make_battery")
 SCHEME = "genomic_matched"
 CORES = 2
 
@@ -81,7 +82,15 @@ def fast(name: str, folder: Path) -> None:
     )
     width = config["positives"].get("width", 200)
     shared = snakemake(name, folder, "fetch_all", f"results/tiles/{ASSEMBLIES[name]}.w{width}.h5")
-    wall = snakemake(name, folder, "examples_all")
+    tables = [
+        f"results/{table}"
+        for experiment in experiments_of(folder).index
+        for table in (
+            f"examples/{SPLITS[name]}/{experiment}/labelled/{SCHEME}.parquet",
+            f"battery/{SPLITS[name]}/{experiment}/battery.filter.tsv",
+        )
+    ]
+    wall = snakemake(name, folder, *tables)
     jobs = {
         rule: pd.concat(
             [pd.read_csv(path, sep="\t") for path in (folder / "results/benchmarks" / rule).rglob("*.tsv")] or [None]
@@ -123,13 +132,18 @@ def together(name: str, folder: Path) -> None:
     begun = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(CORES) as pool:
         peaks = pool.map(run_commands, [(folder, queue[part::CORES]) for part in range(CORES)])
-    result = {"wall_seconds": time.perf_counter() - begun, "n_experiments": len(queue), "max_rss_mb": max(peaks) / 1024}
+    result = {
+        "wall_seconds": time.perf_counter() - begun,
+        "n_experiments": len(queue),
+        "max_rss_mb": max(peaks)[0] / 1024,
+    }
+    result["cpu_seconds_per_experiment"] = sum(peak[1] for peak in peaks) / len(queue)
     (folder / f"{name}.together.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result, indent=1))
 
 
-def run_commands(task: tuple) -> int:
-    """Run the commands of some experiments in this process; return its peak memory (kB)."""
+def run_commands(task: tuple) -> tuple[int, float]:
+    """Run the commands of some experiments in this process; return its peak memory (kB) and CPU seconds."""
     from bindgram.cli import cli
 
     folder, queue = task
@@ -138,7 +152,8 @@ def run_commands(task: tuple) -> int:
         for commands in queue:
             for words in commands:
                 cli.main(words, standalone_mode=False)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_maxrss, used.ru_utime + used.ru_stime
 
 
 def experiments_of(folder: Path) -> pd.DataFrame:
@@ -183,13 +198,14 @@ def plain_settings(name: str, folder: Path) -> dict:
     }
 
 
-def plain_one(task: tuple) -> tuple[str, float, int]:
-    """One experiment in a process of its own: its name, seconds, and peak memory (kB) of Python or bedtools."""
+def plain_one(task: tuple) -> tuple[str, float, int, float]:
+    """One experiment in a process of its own: name, seconds, peak memory (kB) of Python or bedtools, CPU seconds."""
     experiment, peaks, others, settings, folder = task
     begun = time.perf_counter()
     plain.make_examples(experiment, peaks, others, settings, folder)
-    used = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return experiment, time.perf_counter() - begun, max(used)
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(one.ru_utime + one.ru_stime for one in used)
+    return experiment, time.perf_counter() - begun, max(one.ru_maxrss for one in used), cpu
 
 
 def plain_all(name: str, folder: Path, first: int | None) -> None:
@@ -206,14 +222,42 @@ def plain_all(name: str, folder: Path, first: int | None) -> None:
     seconds = [one[1] for one in done]
     result = {"wall_seconds": time.perf_counter() - begun, "n_experiments": len(done)}
     result |= {"seconds_per_experiment": sum(seconds) / len(done), "slowest_seconds": max(seconds)}
+    result["cpu_seconds_per_experiment"] = sum(one[3] for one in done) / len(done)
     result["max_rss_mb"] = max(one[2] for one in done) / 1024
     (folder / f"{name}.plain.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result, indent=1))
 
 
+def tiles(name: str, folder: Path) -> None:
+    """Make the tile table of the assembly, and label the tiled block for every experiment, in this one process."""
+    from bindgram.data.peaks import read_assembly_peaks
+    from bindgram.data.splits import Split
+    from bindgram.data.tiled import tile_block, write_tiled
+    from bindgram.data.tiles import Tiles, write_tiles
+    from bindgram.genome.fasta import Genome
+
+    made = folder / "tiles"
+    made.mkdir(exist_ok=True)
+    begun = time.perf_counter()
+    with Genome.open(folder / f"resources/assemblies/{ASSEMBLIES[name]}/genome.fa") as genome:
+        write_tiles(made / "tiles.h5", genome, 200, None, None, {})
+    seconds = [time.perf_counter() - begun]
+    table = Tiles.open(made / "tiles.h5")
+    split = Split.load(folder / f"config/splits/{SPLITS[name]}.yaml", ASSEMBLIES[name], table.chrom_sizes)
+    experiments = experiments_of(folder)
+    for row in experiments.itertuples():
+        peaks = read_assembly_peaks(folder / row.peaks, row.format, table.chrom_sizes)
+        write_tiled(made / f"{row.Index}.h5", tile_block(table, split, peaks, {}))
+    seconds.append(time.perf_counter() - begun - seconds[0])
+    result = {"tile_table_seconds": seconds[0], "n_experiments": len(experiments), "labels_seconds": seconds[1]}
+    (folder / f"{name}.tiles.json").write_text(json.dumps(result, indent=1))
+    print(json.dumps(result, indent=1))
+
+
 def compare(name: str, folder: Path) -> None:
     """Positives must be the same rows; negatives as many, clear of every peak, and of the same GC content."""
-    rows = [compare_one(name, folder, experiment) for experiment in experiments_of(folder).index]
+    done = [experiment for experiment in experiments_of(folder).index if (folder / "plain" / experiment).is_dir()]
+    rows = [compare_one(name, folder, experiment) for experiment in done]
     table = pd.DataFrame([row for row in rows if row])
     table.to_csv(folder / f"{name}.compare.tsv", sep="\t", index=False, float_format="%.4f")
     same = table["positives_equal"].all() and table["T4_equal"].all()
@@ -252,7 +296,7 @@ def compare_one(name: str, folder: Path, experiment: str) -> dict | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["prepare", "fast", "together", "plain", "compare"])
+    parser.add_argument("step", choices=["prepare", "fast", "together", "plain", "tiles", "compare"])
     parser.add_argument("name", choices=sorted(SPLITS))
     parser.add_argument("--data", type=Path, help="folder with hg19_chr20_chr22 and sacCer3, for prepare")
     parser.add_argument("--folder", type=Path, default=ROOT / "results/data_benchmark", help="where to work")
@@ -263,6 +307,8 @@ def main() -> None:
         prepare(arguments.name, folder, arguments.data.resolve())
     elif arguments.step == "fast":
         fast(arguments.name, folder)
+    elif arguments.step == "tiles":
+        tiles(arguments.name, folder)
     elif arguments.step == "together":
         together(arguments.name, folder)
     elif arguments.step == "plain":

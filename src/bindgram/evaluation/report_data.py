@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bindgram.data.filters import reason_of
+from bindgram.data.tiled import TEST_SET as TILED
 from bindgram.errors import InputError
 from bindgram.evaluation.html import Markup, cell, element, folded, page, row, table
 from bindgram.evaluation.report_audit import Audits, audit_section
@@ -40,7 +41,7 @@ REASON_NAMES = {
     "low_support": "too little support",
     "low_strength": "too weak",
     "duplicate": "same sequence as another",
-    "no_match": "no free window of this GC and repeat content",
+    "no_match": "no free window of this GC content (and repeats, where known)",
     "n_candidates": "candidates: of other factors, or open chromatin",
     "candidate_near_peak": "candidates: near a peak of the experiment",
     "candidate_peak_of_same_tf": "candidates: on a peak of the same TF",
@@ -117,7 +118,7 @@ def step_name(path: Path, test_set: str = "") -> str:
     """What a filter table counts, from its folder and name: in the words of the page."""
     stem = path.stem.removesuffix(SUFFIX)
     if test_set:
-        return f"Test set {test_set} and its validation twin"
+        return f"Test set {test_set}" if test_set == TILED else f"Test set {test_set} and its validation twin"
     if path.parent.name == "labelled":
         return f"Training negatives: {stem}"
     return {"positives": POSITIVES}.get(stem, stem)

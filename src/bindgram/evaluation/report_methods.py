@@ -12,7 +12,7 @@ from bindgram.settings import Config
 PACKAGES = ("bindgram", "torch", "numpy", "pandas", "scikit-learn", "scipy", "seqpro", "pysam")
 PACKAGES += ("matplotlib", "snakemake")
 SCHEME_WORDS = {
-    "genomic_matched": "real genomic windows of the same GC and repeat content",
+    "genomic_matched": "real genomic windows of the same GC content (and repeats, where known)",
     "mononucleotide_shuffle": "shuffles of the positives that keep all base counts",
     "dinucleotide_shuffle": "shuffles of the positives that keep all dinucleotide counts",
     "trinucleotide_shuffle": "shuffles of the positives that keep all trinucleotide counts",

@@ -55,7 +55,7 @@ def test_every_source_of_repeats_has_its_words():
 
 def test_test_sets_are_described_from_the_battery(config):
     assert describe_test_set("T2", config).endswith(
-        "real genomic windows of the same GC and repeat content, 10 per bound window."
+        "real genomic windows of the same GC content (and repeats, where known), 10 per bound window."
     )
     assert describe_test_set("published", config).endswith("the negatives that were published with the sequences.")
 

@@ -67,6 +67,8 @@ def around(
     Frame ``chrom, start, end, sequence`` of at most `n_wanted` windows in random order; and ``n_candidates`` in the
     blocks of `split` with what became of those that were not drawn, ``candidate_<reason>``.
     """
+    # A universe has millions of them, and names as categories: most lie on chromosomes of other splits.
+    centres = centres[centres["chrom"].isin(regions.loc[regions["split"] == split, "chrom"].unique())]
     starts = centres["position"].to_numpy() - width // 2
     windows = pd.DataFrame({"chrom": centres["chrom"].to_numpy(object), "start": starts, "end": starts + width})
     windows = windows[Split(regions).assign(*(windows[name].to_numpy() for name in REGION_COLUMNS)) == split]

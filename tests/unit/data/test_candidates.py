@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bindgram.data.candidates import Sequences, around, beside, stand_apart
 from bindgram.data.examples import canonical_sequences
+from bindgram.data.splits import Split
 from bindgram.genome.fasta import Genome
 from bindgram.genome.regions import make_regions, overlaps, subtract
 
@@ -66,6 +67,20 @@ def test_every_window_of_a_crowd_may_be_the_one_that_stays():
     chosen = [tuple(stand_apart(np.repeat("a", 3), starts, 10, rng(seed))) for seed in range(60)]
     assert {sum(kept) for kept in chosen} == {1}
     assert len(set(chosen)) == 3
+
+
+def test_candidates_on_chromosomes_without_a_block_of_the_split_are_not_looked_at(genome, monkeypatch):
+    """Of a universe of millions those of the test chromosomes only cost time; texts and categories draw the same."""
+    texts = pd.concat([centres(*range(0, 8000, 90)), centres(*range(0, 1000, 90), chrom="chrB")], ignore_index=True)
+    asked = []
+    assign = Split.assign
+    monkeypatch.setattr(Split, "assign", lambda self, *columns: asked.append(len(columns[0])) or assign(self, *columns))
+    named, counts = drawn(genome, texts, 9, split="test")
+    assert asked == [int((texts["chrom"] == "chrA").sum())]
+    assert counts["n_candidates"] == sum(5010 <= at <= 7990 for at in texts["position"])
+    categories = texts.astype({"chrom": "category"})
+    pd.testing.assert_frame_equal(drawn(genome, categories, 9, split="test")[0], named)
+    assert drawn(genome, texts.iloc[-3:], split="test")[1]["n_candidates"] == 0
 
 
 def test_window_lies_around_its_candidate_within_one_block_of_the_split(genome):

@@ -560,7 +560,7 @@ def battery_settings(wildcards):
         schemes=scheme_settings(wildcards, [made.scheme for made in TEST_SETS.values()]),
         seed=CONFIG.seed,
         blocks=blocks_of_experiment(wildcards),
-        homology=CONFIG.homology.model_dump(),
+        homology=CONFIG.homology.model_dump() if HOMOLOGS else None,
         revision=REVISIONS["battery"],
     )
 
@@ -892,6 +892,7 @@ LOG_TEMPLATES = [
         for format in SEQUENCE_FORMATS
     ),
     "results/logs/make_positives/{split}/{experiment}.log",
+    "results/logs/pool_universe/{assembly}/{biosample}.log",
     *(
         f"results/logs/adapt_language_model/{lm}/{{assembly}}.{{split}}.{group}.log"
         for lm in PROJECT.language_models

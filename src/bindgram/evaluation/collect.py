@@ -17,6 +17,7 @@ from bindgram.errors import InputError
 from bindgram.evaluation.metrics import RANK_METRICS, WITHOUT
 from bindgram.provenance import digest, make_provenance, sha256_file, write_json, write_text
 from bindgram.settings import Experiment
+from bindgram.settings.sheets import slug
 
 COLUMNS = (
     *("experiment", "tf", "biosample", "model", "scheme", "seed", "split", "test_set", "metric"),
@@ -190,7 +191,7 @@ def _identity(cell: Cell, request: Request) -> dict[str, str]:
 
 def _fill(template: str, cell: Cell, request: Request, option: str) -> str:
     row = request.sheet[cell.experiment]
-    known = cell._asdict() | {"tf": row.tf, "assembly": row.assembly}
+    known = cell._asdict() | {"tf": row.tf, "assembly": row.assembly, "biosample": slug(row.biosample)}
     try:
         return template.format_map(known)
     except (KeyError, ValueError, IndexError) as error:

@@ -16,6 +16,7 @@ from bindgram.evaluation.collect import (
     write_collected,
 )
 from bindgram.settings import Experiment
+from bindgram.settings.sheets import slug
 
 
 def experiment(name: str) -> Experiment:
@@ -118,6 +119,14 @@ def test_a_log_with_an_error_is_quoted_rather_than_a_later_one_without(tmp_path)
     logs = [str(tmp_path / "pretrain.log"), str(tmp_path / "positives.log")]
     frame = collect_metrics(request(tmp_path, logs=logs)).frame
     assert frame.loc[frame["status"] == "failed", "reason"].iloc[0].endswith("KeyError: 'x'")
+
+
+def test_log_of_the_biosample_is_quoted(tmp_path):
+    (tmp_path / f"pool.{slug('K562, treated')}.log").write_text("Error: x.bed.gz:7: no\n")
+    asked = request(tmp_path, logs=[str(tmp_path / "pool.{biosample}.log")])
+    asked.sheet["A"] = asked.sheet["A"].model_copy(update={"biosample": "K562, treated"})
+    frame = collect_metrics(asked).frame
+    assert set(frame["reason"].str.contains("Error: x.bed.gz:7: no")) == {True}
 
 
 def test_failure_without_any_log_says_so(tmp_path):

@@ -201,7 +201,8 @@ def _fill(template: str, cell: Cell, request: Request, option: str) -> str:
 def failure_reason(cell: Cell, request: Request) -> str:
     """What the log of the furthest rule that started says: from its last ``Error:`` on, or its last lines.
 
-    Snakemake makes empty logs for the rules of a failed bundle that did not start: a log with text goes first.
+    Snakemake makes empty logs for the rules of a failed bundle that did not start: a log with text goes first, and of
+    those one of a job that did not end well.
     """
     paths = [Path(_fill(template, cell, request, "--log-template")) for template in request.log_templates or ()]
     found = [path for path in paths if path.is_file()]
@@ -210,11 +211,18 @@ def failure_reason(cell: Cell, request: Request) -> str:
     logs = [(path, _read_lines(path)) for path in found]
     failed = [(path, lines) for path, lines in logs if _error_lines(lines) or _has_traceback(lines)]
     written = [(path, lines) for path, lines in logs if lines]
-    path, lines = (failed or written or logs)[-1]
+    unfinished = [(path, lines) for path, lines in written if not _ended_well(path)]
+    path, lines = (failed or unfinished or written or logs)[-1]
     errors = _error_lines(lines)
     quoted = lines[errors[-1] :] if errors else lines[-QUOTED_LINES:]
     text = " / ".join(quoted) or "(the log is empty)"
     return f"{path}: {text}"[:MAX_REASON]
+
+
+def _ended_well(log: Path) -> bool:
+    """Whether the job of a log succeeded: Snakemake writes its benchmark file then, and only then."""
+    benchmark = Path(str(log).replace("results/logs/", "results/benchmarks/", 1)).with_suffix(".tsv")
+    return benchmark.is_file() and benchmark.stat().st_mtime >= log.stat().st_mtime
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -121,6 +121,19 @@ def test_a_log_with_an_error_is_quoted_rather_than_a_later_one_without(tmp_path)
     assert frame.loc[frame["status"] == "failed", "reason"].iloc[0].endswith("KeyError: 'x'")
 
 
+def test_a_log_of_a_job_that_ended_well_is_not_quoted(tmp_path):
+    complete(tmp_path)
+    (tmp_path / "cnn/fold/A/matched/s2.json").unlink()
+    for rule, text in (("negatives", "killed by signal 11\n"), ("battery", "149 of 149 negatives\n")):
+        for kind in ("logs", "benchmarks"):
+            (tmp_path / f"results/{kind}/{rule}").mkdir(parents=True)
+        (tmp_path / f"results/logs/{rule}/A.log").write_text(text)
+    (tmp_path / "results/benchmarks/battery/A.tsv").write_text("s\n1\n")
+    logs = [str(tmp_path / f"results/logs/{rule}/A.log") for rule in ("negatives", "battery")]
+    frame = collect_metrics(request(tmp_path, logs=logs)).frame
+    assert frame.loc[frame["status"] == "failed", "reason"].iloc[0].endswith("killed by signal 11")
+
+
 def test_log_of_the_biosample_is_quoted(tmp_path):
     (tmp_path / f"pool.{slug('K562, treated')}.log").write_text("Error: x.bed.gz:7: no\n")
     asked = request(tmp_path, logs=[str(tmp_path / "pool.{biosample}.log")])

@@ -34,7 +34,7 @@ def read_bigbed(path: Path) -> pd.DataFrame:
     n_entries = _count(path)
     try:
         fields, lines = _entries(path)
-    except Exception as error:
+    except Exception as error:  # of the Rust library, which has no kind of its own for a damaged file
         raise InputError(f"{path}: damaged bigBed ({error}); fetch it again") from None
     except BaseException as error:  # what the Rust library raises where it stumbles over a damaged file
         if type(error).__name__ != "PanicException":

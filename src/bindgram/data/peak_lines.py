@@ -232,7 +232,7 @@ def _read_columns(body: bytes, types: dict[int, pa.DataType], n_columns: int) ->
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError):
-        return None
+        return None  # the careful way reads the block again and names the line, or finds nothing wrong with it
     return {index: table.column(names[index]).combine_chunks() for index in types}
 
 

@@ -140,7 +140,7 @@ def test_the_four_stages_hand_on_their_bundles(folder):
     )
     assert tuned.exit_code == 0, tuned.output
     scored = run(
-        *("predict", "--bundle", folder / "classifier/s1", folder / "scores.parquet"),
+        *("score", "--bundle", folder / "classifier/s1", folder / "scores.parquet"),
         *("--test-set", f"T1={folder / 'T1.parquet'}", *COMMON),
     )
     assert scored.exit_code == 0, scored.output
@@ -152,8 +152,8 @@ def test_the_four_stages_hand_on_their_bundles(folder):
         "adapt": 1,
         "fetch": 1,
         "finetune": 1,
-        "predict": 1,
         "pretrain": 1,
+        "score": 1,
         "tokenize": 1,
     }
     assert load_bundle(folder / "classifier/s1").metrics["transfer"]["n_changed"] > 0
@@ -188,10 +188,9 @@ def test_several_bundles_are_scored_in_one_command(folder):
     scratch(folder, 1, 2)
     pairs = [("--bundle", folder / f"classifier/s{seed}", folder / f"s{seed}.parquet") for seed in (1, 2)]
     test_set = ("--test-set", f"T1={folder / 'T1.parquet'}")
-    assert run("predict", *pairs[0], *pairs[1], *test_set, *COMMON).exit_code == 0
+    assert run("score", *pairs[0], *pairs[1], *test_set, *COMMON).exit_code == 0
     assert (
-        run("predict", "--bundle", folder / "classifier/s2", folder / "alone.parquet", *test_set, *COMMON).exit_code
-        == 0
+        run("score", "--bundle", folder / "classifier/s2", folder / "alone.parquet", *test_set, *COMMON).exit_code == 0
     )
     assert (folder / "s2.parquet").read_bytes() == (folder / "alone.parquet").read_bytes()
     assert (folder / "s1.parquet").read_bytes() != (folder / "s2.parquet").read_bytes()
@@ -200,7 +199,7 @@ def test_several_bundles_are_scored_in_one_command(folder):
 def test_two_bundles_with_one_output_are_refused(folder):
     scratch(folder, 1)
     pair = ("--bundle", folder / "classifier/s1", folder / "scores.parquet")
-    result = run("predict", *pair, *pair, "--test-set", f"T1={folder / 'T1.parquet'}", *COMMON)
+    result = run("score", *pair, *pair, "--test-set", f"T1={folder / 'T1.parquet'}", *COMMON)
     assert "scores.parquet is given twice" in str(result.exception)
 
 
@@ -225,7 +224,7 @@ def test_a_misspelt_key_of_a_model_file_is_named(folder):
 def test_a_folder_that_is_no_bundle_is_refused(folder):
     (folder / "lm").mkdir()
     result = run(
-        *("predict", "--bundle", folder / "lm", folder / "scores.parquet"),
+        *("score", "--bundle", folder / "lm", folder / "scores.parquet"),
         *("--test-set", f"T1={folder / 'T1.parquet'}", *COMMON),
     )
     assert result.exit_code == 1

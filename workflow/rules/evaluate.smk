@@ -26,9 +26,9 @@ rule predict_scores:
         bundles=lambda wildcards: pairs("--bundle", SEED_FOLDERS, SEED_PREDICTIONS, wildcards),
         test_sets=test_set_options,
         device=device_options,
-        settings=dict(revision=REVISIONS["predict"]),
+        settings=dict(revision=REVISIONS["score"]),
     shell:
-        "bindgram predict {params.bundles} {params.test_sets}"
+        "bindgram score {params.bundles} {params.test_sets}"
         " --threads {threads} {params.device} --revision {params.settings[revision]} > {log} 2>&1"
 
 

@@ -26,11 +26,11 @@ from bindgram.cli.negatives import negatives
 from bindgram.cli.overlap import overlap
 from bindgram.cli.plot import plot
 from bindgram.cli.positives import positives
-from bindgram.cli.predict import predict
 from bindgram.cli.pretrain import pretrain
 from bindgram.cli.regions import regions
 from bindgram.cli.report import report
 from bindgram.cli.scan import scan
+from bindgram.cli.score import score
 from bindgram.cli.store import store
 from bindgram.cli.tile import tile
 from bindgram.cli.tokenize import tokenize
@@ -62,11 +62,11 @@ COMMANDS: tuple[click.Command, ...] = (
     overlap,
     plot,
     positives,
-    predict,
     pretrain,
     regions,
     report,
     scan,
+    score,
     store,
     tile,
     tokenize,

@@ -2,7 +2,7 @@
 
 ``model.safetensors`` (weights, no pickle), ``config.json`` (resolved settings, status, provenance),
 ``vocabulary.json``, ``train_log.tsv`` and ``README.md`` (the model card). Each file is written whole or not at all and
-``config.json`` last, so that a folder with a ``config.json`` is complete.
+``config.json`` last, so that a folder with a ``config.json`` is complete. A published bundle has no training log.
 """
 
 import json
@@ -12,14 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bindgram.errors import InputError
+from bindgram.models.card import model_card
 from bindgram.provenance import atomic_path, sha256_file, write_json, write_text
 
-BUNDLE_FILES = ("model.safetensors", "config.json", "vocabulary.json", "train_log.tsv", "README.md")
-CONFIG_KEYS = ("kind", "status", "reason", "settings", "metrics", "provenance")
+FORMAT = 2  # of config.json; raised when a bundle of an older version cannot be read any more
+NEEDED_FILES = ("model.safetensors", "config.json", "vocabulary.json")
+BUNDLE_FILES = (*NEEDED_FILES, "train_log.tsv", "README.md")
+CONFIG_TYPES = {
+    "format": int,
+    "kind": str,
+    "status": str,
+    "reason": str,
+    "settings": dict,
+    "metrics": dict,
+    "provenance": dict,
+}
+CHOICES = {"kind": ("language_model", "classifier"), "status": ("ok", "skipped")}
+AGAIN = "copy or train the bundle again"
+NAMED = 3  # tensors that a message names
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,7 @@ class Bundle:
     state : tensor name to values, on the CPU.
     log : training log, one row per validation.
     metrics : what training found, such as the best validation score.
+    where : what messages call the bundle: its folder once it was read.
     """
 
     kind: str
@@ -45,6 +62,7 @@ class Bundle:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     status: str = "ok"
     reason: str = ""
+    where: str = "bundle"
 
     @property
     def skipped(self) -> bool:
@@ -58,17 +76,23 @@ def skipped_bundle(kind: str, reason: str, settings: Mapping[str, Any], provenan
 
 
 def save_bundle(folder: Path, bundle: Bundle) -> None:
-    """Write a bundle; ``config.json`` last."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a bundle with the card of a model that is just trained; ``config.json`` last."""
+    (folder / "config.json").unlink(missing_ok=True)
+    with atomic_path(folder / "train_log.tsv") as part:
+        bundle.log.to_csv(part, sep="\t", index=False, float_format="%.6g", lineterminator="\n")
+    write_text(folder / "README.md", model_card(bundle.kind, bundle.reason, bundle.metrics, bundle.provenance))
+    write_model(folder, bundle)
+
+
+def write_model(folder: Path, bundle: Bundle) -> None:
+    """Write the files of a bundle that make up the model; ``config.json`` last."""
     (folder / "config.json").unlink(missing_ok=True)
     with atomic_path(folder / "model.safetensors") as part:
         save_file({name: value.detach().cpu().contiguous() for name, value in bundle.state.items()}, part)
     write_json(folder / "vocabulary.json", bundle.vocabulary)
-    with atomic_path(folder / "train_log.tsv") as part:
-        bundle.log.to_csv(part, sep="\t", index=False, float_format="%.6g", lineterminator="\n")
-    write_text(folder / "README.md", model_card(bundle))
     provenance = dict(bundle.provenance) | {"digest": sha256_file(folder / "model.safetensors")}
     config = {
+        "format": FORMAT,
         "kind": bundle.kind,
         "status": bundle.status,
         "reason": bundle.reason,
@@ -84,23 +108,40 @@ def read_bundle_config(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    InputError : the folder is not a complete bundle, or its ``config.json`` is not one of ours.
+    InputError : the folder is not a complete bundle, or its ``config.json`` is not one of this version.
     """
-    missing = [name for name in BUNDLE_FILES if not (folder / name).is_file()]
+    missing = [name for name in NEEDED_FILES if not (folder / name).is_file()]
     if missing:
-        raise InputError(f"{folder}: not a complete bundle, {', '.join(missing)} missing; train or copy it again")
-    config = _read_json(folder / "config.json")
-    lacking = [key for key in CONFIG_KEYS if not isinstance(config, dict) or key not in config]
-    if lacking:
-        raise InputError(f"{folder / 'config.json'}: {', '.join(lacking)} missing; train or copy the bundle again")
+        raise InputError(f"{folder}: not a complete bundle, {', '.join(missing)} missing; {AGAIN}")
+    path = folder / "config.json"
+    config = _read_json(path)
+    if not isinstance(config, dict) or not {"kind", "settings", "provenance"} <= set(config):
+        raise InputError(f"{path}: not the config.json of a bindgram bundle; {AGAIN}")
+    if (found := config.get("format", 1)) != FORMAT:
+        raise InputError(
+            f"{path}: bundle format {_short(found)}, this version of bindgram reads format {FORMAT}; train it again, "
+            "or use the version that wrote it"
+        )
+    for key, kind in CONFIG_TYPES.items():
+        if not isinstance(config.get(key), kind):
+            raise InputError(
+                f"{path}: {key}: missing or not a {kind.__name__} (got {_short(config.get(key))}); {AGAIN}"
+            )
+        if key in CHOICES and config[key] not in CHOICES[key]:
+            raise InputError(f"{path}: {key}: {_short(config[key])} is not one of {', '.join(CHOICES[key])}; {AGAIN}")
     return config
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not valid JSON ({error}); train or copy the bundle again") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({_short(str(error))}); {AGAIN}") from None
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -108,42 +149,85 @@ def load_bundle(folder: Path) -> Bundle:
 
     Raises
     ------
-    InputError : the folder is not a complete bundle, or its weights are not those that were saved.
+    InputError : the folder is not a complete bundle of this version, or its weights are not those that were saved.
     """
     config = read_bundle_config(folder)
-    weights = folder / "model.safetensors"
-    if sha256_file(weights) != config["provenance"].get("digest"):
-        raise InputError(f"{weights}: differs from the digest in config.json; copy or train the bundle again")
-    try:
-        log = pd.read_csv(folder / "train_log.tsv", sep="\t")
-    except pd.errors.EmptyDataError:
-        log = pd.DataFrame()
+    vocabulary = _read_json(folder / "vocabulary.json")
+    if vocabulary is not None and not isinstance(vocabulary, dict):
+        raise InputError(
+            f"{folder / 'vocabulary.json'}: neither a vocabulary nor null (got {_short(vocabulary)}); {AGAIN}"
+        )
     return Bundle(
         kind=config["kind"],
         settings=config["settings"],
-        vocabulary=_read_json(folder / "vocabulary.json"),
-        state=load_file(weights),
-        log=log,
+        vocabulary=vocabulary,
+        state=_read_weights(folder / "model.safetensors", config["provenance"].get("digest")),
+        log=_read_log(folder / "train_log.tsv"),
         provenance=config["provenance"],
         metrics=config["metrics"],
         status=config["status"],
         reason=config["reason"],
+        where=str(folder),
     )
 
 
-def model_card(bundle: Bundle) -> str:
-    """The README of a bundle: what it is, from what, how good, for what."""
-    title = "Language model of k-mers" if bundle.kind == "language_model" else "Binding classifier"
-    if bundle.skipped:
-        return f"# {title}\n\nNot trained: {bundle.reason}.\n"
-    use = {
-        "language_model": "Starting point for classifiers of the same assembly and split. Not a classifier itself.",
-        "classifier": "Scores windows of the training width for binding in the biosample of its experiment. Scores are"
-        " logits relative to the training ratio of negatives, not probabilities of occupancy.",
-    }[bundle.kind]
-    metrics = "\n".join(f"- {name}: {value}" for name, value in sorted(bundle.metrics.items()))
-    provenance = json.dumps(dict(bundle.provenance), indent=1, sort_keys=True)
-    return (
-        f"# {title}\n\n{use}\n\n## Validation\n\n{metrics}\n\nTest scores stand in the run's metrics, not here:"
-        f" training never sees them.\n\n## Provenance\n\n```json\n{provenance}\n```\n"
-    )
+def _read_weights(path: Path, digest: str | None) -> dict[str, Tensor]:
+    """Weights by name.
+
+    Raises
+    ------
+    InputError : the file is truncated, damaged, or not the one that was saved, or has values that are no numbers.
+    """
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: truncated or damaged, {path.stat().st_size:,} bytes ({_short(str(error))}); {AGAIN}"
+        ) from None
+    if sha256_file(path) != digest:
+        raise InputError(f"{path}: differs from the digest in config.json; {AGAIN}")
+    unsound = [name for name, value in state.items() if not torch.isfinite(value).all()]
+    if unsound:
+        raise InputError(f"{path}: values that are not finite in {_named(unsound)}; {AGAIN}")
+    return state
+
+
+def _read_log(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, sep="\t")
+    except (FileNotFoundError, pd.errors.EmptyDataError):
+        return pd.DataFrame()
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a table ({_short(str(error))}); {AGAIN}") from None
+
+
+def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str) -> None:
+    """Compare names and shapes of stored weights with those that the settings mean.
+
+    Raises
+    ------
+    InputError : a tensor is missing, superfluous or of another shape; one line that names the first of each.
+    """
+    common = sorted(set(expected) & set(found))
+    shapes = [
+        f"{name} is {tuple(found[name].shape)} and not {tuple(expected[name].shape)}"
+        for name in common
+        if found[name].shape != expected[name].shape
+    ]
+    problems = [
+        f"{len(names)} tensor(s) {what}: {_named(names)}"
+        for what, names in (
+            ("missing", sorted(set(expected) - set(found))),
+            ("superfluous", sorted(set(found) - set(expected))),
+            ("of another shape", shapes),
+        )
+        if names
+    ]
+    if problems:
+        raise InputError(
+            f"{where}: model.safetensors does not fit the settings in config.json: {'; '.join(problems)}; {AGAIN}"
+        )
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from bindgram.batch import Batch
 from bindgram.models.awd_lstm import AwdLstm
+from bindgram.models.bundle import check_tensors
 from bindgram.models.conv import Conv
 from bindgram.models.heads import ConcatPool, MaxPool
 from bindgram.settings.models import AwdLstmSettings, ConvSettings, DropoutSettings, ModelFile, VocabularySettings
@@ -63,12 +64,12 @@ def transfer_encoder(classifier: Classifier, state: Mapping[str, Tensor]) -> dic
 
     Raises
     ------
-    ValueError : a tensor is missing, superfluous or of another shape, or none changed.
+    InputError : a tensor is missing, superfluous or of another shape.
+    ValueError : no tensor changed.
     """
     ours = classifier.encoder.state_dict()
     theirs = {name.removeprefix("encoder."): value for name, value in state.items() if name.startswith("encoder.")}
-    if set(ours) != set(theirs):
-        raise ValueError(f"encoder tensors differ: {sorted(set(ours) ^ set(theirs))}")
+    check_tensors(ours, theirs, "pretrained bundle: encoder")
     before = {name: value.clone() for name, value in ours.items()}
     classifier.encoder.load_state_dict(theirs, strict=True)
     after = classifier.encoder.state_dict()

@@ -16,6 +16,7 @@ import torch
 from bindgram.data.markov import fit_markov, markov_nats_per_base
 from bindgram.errors import InputError
 from bindgram.models.awd_lstm import AwdLstm, LanguageModel, State
+from bindgram.models.bundle import check_tensors
 from bindgram.models.classifier import build_encoder
 from bindgram.models.losses import masked_cross_entropy
 from bindgram.sequence.kmers import Vocabulary
@@ -80,6 +81,7 @@ def train_language_model(
         assert isinstance(encoder, AwdLstm)
         model = LanguageModel(encoder, stage.dropout.output)
         if start is not None:
+            check_tensors(model.state_dict(), start, "base bundle")
             model.load_state_dict(dict(start), strict=True)
         lanes = Lanes(train_tokens, vocabulary, stage.batch_size, stage.bptt, stage.reverse_complement)
         run = _Run(model, stage, stage_name, lanes, valid, device, checkpoint, scores_start=start is not None)

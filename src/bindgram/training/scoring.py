@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bindgram.models.bundle import Bundle
+from bindgram.models.bundle import Bundle, check_tensors
 from bindgram.models.classifier import build_classifier
 from bindgram.sequence.dna import codes_of
 from bindgram.sequence.kmers import Vocabulary
+from bindgram.settings.base import parse
 from bindgram.settings.models import ModelFile, SameAs
 from bindgram.training.loaders import LabelledSequences
 
@@ -49,12 +50,18 @@ def area_under_roc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def classifier_of(bundle: Bundle) -> tuple[torch.nn.Module, Vocabulary | None]:
-    """Rebuild the network of a classifier bundle with its weights."""
+    """Rebuild the network of a classifier bundle with its weights.
+
+    Raises
+    ------
+    InputError : its settings are not those of this version, or its weights do not fit them.
+    """
     settings: Mapping[str, Any] = {name: value for name, value in bundle.settings.items() if name != "width"}
     shape = settings | {"pretrained": "none", "adapt": "none"}
-    model = ModelFile.model_validate(shape)
+    model = parse(ModelFile, shape, f"{bundle.where}: config.json: settings")
     assert not isinstance(model.encoder, SameAs)
     classifier = build_classifier(model, model.encoder, model.vocabulary)
+    check_tensors(classifier.state_dict(), bundle.state, bundle.where)
     classifier.load_state_dict(dict(bundle.state), strict=True)
     return classifier, Vocabulary(model.vocabulary.k, model.vocabulary.stride) if model.vocabulary else None
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from bindgram.batch import Batch, Features
+from bindgram.errors import InputError
 from bindgram.models.awd_lstm import AwdLstm, LanguageModel
 from bindgram.models.classifier import N_SPECIAL_TOKENS, Classifier, build_encoder, transfer_encoder
 from bindgram.models.conv import Conv
@@ -56,7 +57,7 @@ def test_transfer_refuses_weights_that_change_nothing():
 def test_transfer_refuses_missing_or_extra_tensors():
     state = language_model_state(1)
     state.pop("encoder.embedding")
-    with pytest.raises(ValueError, match="embedding"):
+    with pytest.raises(InputError, match=r"pretrained bundle: encoder: .*1 tensor\(s\) missing: embedding"):
         transfer_encoder(make_classifier(0), state)
 
 

@@ -1,4 +1,4 @@
-"""``bindgram predict``: score test sets with classifier bundles."""
+"""``bindgram score``: score test sets of a run with classifier bundles."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from bindgram.cli.options import (
 @threads_option
 @device_option
 @revision_option
-def predict(
+def score(
     bundles: tuple[tuple[Path, Path], ...],
     test_sets: tuple[tuple[str, Path], ...],
     threads: int,
@@ -61,7 +61,7 @@ def predict(
     for folder, output in bundles:
         model = load_bundle(folder)
         inputs = {"bundle": model.provenance} | {name: table.provenance for name, table in tables.items()}
-        provenance = make_provenance("predict", revision, {}, inputs)
+        provenance = make_provenance("score", revision, {}, inputs)
         if model.skipped:
             write_predictions(output, None, model.status, model.reason, provenance)
             continue

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from bindgram.cli import COMMANDS
+from bindgram.settings.sheets import slug
 
 pytestmark = pytest.mark.workflow
 
@@ -44,24 +45,24 @@ def every_kind_of_job(fresh_project):
     )
     (root / "config/experiments.tsv").write_text(
         "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\tvalid_sequences\ttest_sequences\tpeak_name\t"
-        "lift_from\tchain\tsignal\taccessibility\n"
+        "lift_from\tchain\tsignal\taccessibility\tfamily\n"
         "planted\tPLANTED\tK562's (old) batch\ttoy\tnarrowPeak\tdata/planted.narrowPeak\t\t\t\t\t\t"
-        "data/signal.bw\tdata/few.narrowPeak\n"
+        "data/signal.bw\tdata/few.narrowPeak\tEts; AT hook\n"
         "control\tPLANTED\tcells\ttoy\tnarrowPeak\tdata/control.narrowPeak\t\t\t\t\t\t"
-        "data/signal.bw\tdata/few.narrowPeak\n"
-        "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\t\tdata/published_test.seq.gz\t\t\t\t\t\n"
-        "gue\tPLANTED\tcells\ttoy\tgue\tdata/train.csv\tdata/dev.csv\tdata/test.csv\t\t\t\t\t\n"
-        "pooled\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\t\t\t\t\t\n"
-        "lifted\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\tit's one\ttoy 1\tdata/old.chain\t\t\n"
+        "data/signal.bw\tdata/few.narrowPeak\tEts\n"
+        "published\tPLANTED\tcells\ttoy\tdeepbind\tdata/published.seq.gz\t\tdata/published_test.seq.gz\t\t\t\t\t\tEts\n"
+        "gue\tPLANTED\tcells\ttoy\tgue\tdata/train.csv\tdata/dev.csv\tdata/test.csv\t\t\t\t\t\tEts\n"
+        "pooled\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\t\t\t\t\t\tAT hook\n"
+        "lifted\tPLANTED\tcells\ttoy\tencode_clusters\tdata/clusters.bed\t\t\tit's one\ttoy 1\tdata/old.chain\t\t\t\n"
     )
     lm = yaml.safe_load((root / "config/lms/tiny.yaml").read_text())
     (root / "config/lms/tiny.yaml").write_text(yaml.safe_dump(lm | {"adapt": lm["pretrain"]}))
     model = yaml.safe_load((root / "config/models/tiny_lstm.yaml").read_text())
-    for group in ("experiment", "tf"):
+    for group in ("experiment", "tf", "family"):
         (root / f"config/models/by_{group}.yaml").write_text(yaml.safe_dump(model | {"adapt": group}))
     (root / "config/universe.txt").write_text("planted\npublished\n")
     config = yaml.safe_load((root / "config/config.yaml").read_text())
-    config |= {"models": [*config["models"], "by_experiment", "by_tf"], "universe": "config/universe.txt"}
+    config |= {"models": [*config["models"], "by_experiment", "by_tf", "by_family"], "universe": "config/universe.txt"}
     config["negatives"]["mixtures"] = {"mixed": {"neighbour": 0.5, "accessible_unbound": 0.5}}
     config["negatives"]["schemes"] = ["genomic_matched", "dinucleotide_shuffle", "mixed", "published"]
     config["battery"]["test_sets"]["T3"] = {"scheme": "other_peaks", "ratio": 1.0}
@@ -163,18 +164,27 @@ def test_models_start_from_the_adapted_language_model_they_ask_for(every_kind_of
         "tiny_lstm": "results/lm/tiny/toy.blocks",
         "by_experiment": "results/lm/tiny/toy.blocks.experiment-planted",
         "by_tf": "results/lm/tiny/toy.blocks.tf-PLANTED",
+        "by_family": f"results/lm/tiny/toy.blocks.family-{slug('AT hook;Ets')}",
         "tiny_cnn": None,
     }
 
 
-def test_adaptation_by_tf_pools_the_universe_and_not_the_sheet(every_kind_of_job):
-    (every_kind_of_job.root / "config/universe.txt").write_text("planted\n")
-    target = "results/lm/tiny/toy.blocks.tf-PLANTED/config.json"
-    pooled = [words for words in planned_commands(every_kind_of_job, target) if words[0] == "adapt"]
-    assert len(pooled) == 1
-    assert [word for word in pooled[0] if word.endswith("positives.parquet")] == [
-        "results/examples/blocks/planted/positives.parquet"
-    ]
+def test_adaptation_by_tf_or_family_pools_the_universe_and_not_the_sheet(every_kind_of_job):
+    (every_kind_of_job.root / "config/universe.txt").write_text("planted\npooled\npublished\n")
+    pools = {
+        "tf-PLANTED": ["planted", "pooled"],
+        "family-Ets": ["planted"],  # which has two families
+        f"family-{slug('AT hook')}": ["planted", "pooled"],
+        f"family-{slug('AT hook;Ets')}": ["planted", "pooled"],
+        "experiment-published": ["published"],  # a pool might hold what it tests on
+    }
+    targets = [f"results/lm/tiny/toy.blocks.{group}/config.json" for group in pools]
+    found = {}
+    for words in planned_commands(every_kind_of_job, *targets):
+        if words[0] == "adapt":
+            group = words[words.index("--output") + 1].partition("blocks.")[2]
+            found[group] = [word.split("/")[3] for word in words if word.endswith("positives.parquet")]
+    assert found == pools
 
 
 def test_figures_get_the_peaks_as_called_and_the_genes_where_there_are_coordinates(every_kind_of_job):

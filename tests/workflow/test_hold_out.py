@@ -75,7 +75,7 @@ def test_pool_of_a_tf_leaves_out_what_is_held_out(held):
     held.edit("config/experiments.tsv", lambda text: text + "second\tPLANTED\tothers\ttoy\tnarrowPeak\tdata/second.narrowPeak\n")
     hold_out = "hold_out: {test: {biosamples: [others]}}\n"
     held.edit("config/splits/blocks.yaml", lambda text: text.partition("hold_out")[0] + hold_out)
-    (held.root / "config/universe.txt").write_text("planted\nsecond\n")
+    (held.root / "config/universe.txt").write_text("planted\nsecond\ncontrol\nfew\n")
     held.edit("config/config.yaml", lambda text: text.replace("universe: null", "universe: config/universe.txt"))
     held.edit("config/lms/tiny.yaml", adapted)
     held.edit("config/models/tiny_lstm.yaml", lambda text: text.replace("adapt: none", "adapt: tf"))

@@ -20,6 +20,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from bindgram.settings import load_project
+from bindgram.settings.adaptation import POOLED, Adaptation, group_of, pool_of
 from bindgram.settings.base import InputError, read_yaml
 from bindgram.settings.costs import estimate
 from bindgram.settings.config import GENOMIC_SCHEMES
@@ -107,10 +108,10 @@ def costs():
 
 # Jobs of a cluster: bundles of the consecutive short CPU steps of one experiment, which share one start of Snakemake.
 # A job with a GPU has it for itself. Without GPUs training and all that follows is one bundle, unless language models
-# pool the experiments of a TF, which would tie these to each other. Examples are a bundle of their own: where they are
+# pool experiments, which would tie these to each other. Examples are a bundle of their own: where they are
 # audited again and no model is trained again, a bundle of both would depend on itself, which Snakemake refuses. Groups
 # of rules: `--groups` does not reach the jobs.
-WITH_TRAINING = not GPUS and all(model.adapt != "tf" for model in PROJECT.models.values())
+WITH_TRAINING = not GPUS and all(model.adapt not in POOLED for model in PROJECT.models.values())
 EXAMPLES_GROUP = "examples"
 TRAINING_GROUP = "training" if WITH_TRAINING else None
 PREDICTION_GROUP = "training" if WITH_TRAINING else None if GPUS else "evaluation"
@@ -634,12 +635,7 @@ def pretrained_folder(wildcards, model=None):
     if "/" in model.pretrained:
         return model.pretrained.rstrip("/")
     stem = f"results/lm/{model.pretrained}/{assembly_of(wildcards)}.{wildcards.split}"
-    groups = {
-        "none": "",
-        "experiment": f".experiment-{wildcards.experiment}",
-        "tf": f".tf-{row(wildcards).tf}",
-    }
-    return stem + groups[model.adapt]
+    return stem if model.adapt == "none" else f"{stem}.{group_of(row(wildcards), model.adapt)}"
 
 
 def language_model_logs(wildcards):
@@ -682,23 +678,29 @@ def adaptation_files(template):
     ]
 
 
+@cache
+def adaptation_pools():
+    """Every group that a language model may adapt to: assembly and name to experiments."""
+    universe = [PROJECT.experiments[experiment] for experiment in PROJECT.universe]
+    groups = {
+        (row.assembly, group_of(row, how)): (row, how)
+        for how in get_args(Adaptation)
+        if how != "none"
+        for row in PROJECT.experiments.values()
+    }
+    return {key: [other.experiment for other in pool_of(row, how, universe)] for key, (row, how) in groups.items()}
+
+
 def adaptation_experiments(wildcards):
-    """Experiments that a language model adapts to: one, or those of a TF in the frozen universe.
+    """Experiments that a language model adapts to: one, or those of a TF or its families in the frozen universe.
 
     Experiments held out of training are left out of the pool; where all are, they tell the command why it is skipped.
     """
-    kind, _, name = wildcards.group.partition("-")
-    universe = [PROJECT.experiments[experiment] for experiment in PROJECT.universe]
-    pooled = [
-        row.experiment
-        for row in universe
-        if row.tf == name and row.assembly == wildcards.assembly and row.has_coordinates
-    ]
-    chosen = [name] if kind == "experiment" else pooled
+    chosen = adaptation_pools().get((wildcards.assembly, wildcards.group))
     if not chosen:
         raise WorkflowError(
-            f"{CONFIG.universe}: no experiment of TF {name} on {wildcards.assembly}; add one, "
-            "or use a model without adapt: tf"
+            f"{wildcards.group}: no experiment of {CONFIG.experiments} on {wildcards.assembly} adapts to this, or "
+            f"{CONFIG.universe} has none to pool"
         )
     trained = [experiment for experiment in chosen if not PROJECT.why_held_out(experiment, wildcards.split)]
     return trained or chosen
@@ -896,7 +898,7 @@ LOG_TEMPLATES = [
     *(
         f"results/logs/adapt_language_model/{lm}/{{assembly}}.{{split}}.{group}.log"
         for lm in PROJECT.language_models
-        for group in ("experiment-{experiment}", "tf-{tf}")
+        for group in ("experiment-{experiment}", "tf-{tf}", "family-{family}")
     ),
     "results/logs/make_negatives/{split}/{experiment}/{scheme}.log",
     "results/logs/make_battery/{split}/{experiment}.log",

@@ -1,4 +1,4 @@
-"""Language models: pretrained on the genome, adapted to the positives of an experiment or a TF.
+"""Language models: pretrained on the genome, adapted to the positives of an experiment, a TF or a family.
 
 They go first (`priority`), because whatever starts from them has to wait.
 """

@@ -26,8 +26,8 @@ from bindgram.errors import InputError
 @click.option(
     "--log-template",
     multiple=True,
-    help="Path of a rule's log, in braces as --template and {tf}, {biosample}, {assembly}; repeatable, in the order of "
-    "the rules: the last that exists is quoted as the reason of a failure.",
+    help="Path of a rule's log, in braces as --template and {tf}, {family}, {biosample}, {assembly}; repeatable, in "
+    "the order of the rules: the last that exists is quoted as the reason of a failure.",
 )
 @click.option("--output", type=NewFile, required=True, help="Tidy table (TSV); its provenance goes to OUTPUT.json.")
 @revision_option

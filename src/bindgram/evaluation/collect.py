@@ -192,6 +192,7 @@ def _identity(cell: Cell, request: Request) -> dict[str, str]:
 def _fill(template: str, cell: Cell, request: Request, option: str) -> str:
     row = request.sheet[cell.experiment]
     known = cell._asdict() | {"tf": row.tf, "assembly": row.assembly, "biosample": slug(row.biosample)}
+    known["family"] = row.family_slug
     try:
         return template.format_map(known)
     except (KeyError, ValueError, IndexError) as error:

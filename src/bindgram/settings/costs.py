@@ -6,11 +6,12 @@ config/README.md#costs.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from bindgram.settings.adaptation import group_of, pool_of
 from bindgram.settings.config import Config, CostSettings
 from bindgram.settings.models import AwdLstmSettings, LmStage, ModelFile, SameAs, VocabularySettings
 from bindgram.settings.project import Project
@@ -248,7 +249,7 @@ def _language_model_works(project: Project, split: str, lengths: Mapping[str, Le
         window = _n_tokens(project.language_models[name].vocabulary, project.config.positives.width) + 1
         streams = [
             sum(_positives(project.config, row, lengths)["train"] for row in rows) * window
-            for rows in _GROUPS[how](project, split)
+            for rows in _pools(project, split, how)
         ]
         yield Work("adapt", name, len(streams), sum(_stage_tokens(stage, stream) for stream in streams))
 
@@ -259,17 +260,9 @@ def _stage_tokens(stage: LmStage, stream: float) -> float:
     return min(tokens, stage.max_tokens or math.inf)
 
 
-def _by_tf(project: Project, split: str) -> list[list[Experiment]]:
-    wanted = {(row.tf, row.assembly) for row in project.trained(split).values()}
-    groups: dict[tuple[str, str], list[Experiment]] = {key: [] for key in sorted(wanted)}
-    for name in project.universe:
-        row = project.experiments[name]
-        if (row.tf, row.assembly) in groups and not project.why_held_out(name, split):
-            groups[row.tf, row.assembly].append(row)
-    return list(groups.values())
-
-
-_GROUPS: Mapping[str, Callable[[Project, str], list[list[Experiment]]]] = {
-    "experiment": lambda project, split: [[row] for row in project.trained(split).values()],
-    "tf": _by_tf,
-}
+def _pools(project: Project, split: str, how: str) -> list[list[Experiment]]:
+    """Experiments of each group that a language model adapts to."""
+    universe = [project.experiments[name] for name in project.universe]
+    groups = {(group_of(row, how), row.assembly): row for row in project.trained(split).values()}
+    pools = (pool_of(row, how, universe) for row in groups.values())
+    return [[row for row in pool if not project.why_held_out(row.experiment, split)] for pool in pools]

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from bindgram.settings.adaptation import Adaptation
 from bindgram.settings.base import Id, Settings, parse, read_yaml
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -178,7 +179,7 @@ class ModelFile(Settings):
     """
 
     pretrained: str
-    adapt: Literal["none", "experiment", "tf"]
+    adapt: Adaptation
     encoder: Annotated[AwdLstmSettings | ConvSettings, Field(discriminator="name")] | SameAs
     vocabulary: VocabularySettings | None
     head: Annotated[ConcatPoolHead | MaxPoolHead, Field(discriminator="name")]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from bindgram.errors import InputError, raise_all
+from bindgram.settings.adaptation import POOLED, pool_of
 from bindgram.settings.base import named_file, suggestion, with_suggestions
 from bindgram.settings.config import Config, Scheme, parse_config
 from bindgram.settings.models import LanguageModelFile, ModelFile, load_language_model, load_model
@@ -108,7 +109,11 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
             _collect(problems, lambda split=split, name=name, path=path: split_of_assembly(split, name, path))
         if experiments:
             problems += _hold_out_problems(checked, split, path, experiments, selected)
+    if check_files:
+        problems += _bundle_problems(models, root)
     problems += _reference_problems(checked, models, universe, experiments)
+    if experiments and not experiments.problems:
+        problems += _pool_problems(checked, models, universe, experiments, selected)
     raise_all(problems, "configuration")
     assert len(splits) == len(checked.split)
     assert assemblies is not None
@@ -218,6 +223,42 @@ def _reference_problems(
                 "(config/README.md#universe says how to freeze one), or set universe: null, which leaves other_peaks "
                 "and its test sets out"
             )
-    if any(model.adapt == "tf" for model in models.values()) and not universe:
-        problems.append("configuration: universe: required by a model with adapt: tf; name a list file")
+    return problems
+
+
+def _bundle_problems(models: Mapping[str, ModelFile], root: Path) -> list[str]:
+    """Bundles that models start from by path, which are not there."""
+    return [
+        f"config/models/{name}.yaml: pretrained: no bundle in {model.pretrained} (config.json is missing); give the "
+        "folder of a bundle, or the name of a language model"
+        for name, model in models.items()
+        if "/" in model.pretrained and not (root / model.pretrained / "config.json").is_file()
+    ]
+
+
+def _pool_problems(
+    config: Config,
+    models: Mapping[str, ModelFile],
+    universe: Collection[str],
+    experiments: Sheet[Experiment],
+    selected: Mapping[str, Experiment],
+) -> list[str]:
+    """Models that adapt to a pool of experiments where there is none."""
+    problems = []
+    listed = [experiments.rows[name] for name in universe if name in experiments.rows]
+    for name, model in models.items():
+        if model.adapt not in POOLED:
+            continue
+        where = f"config/models/{name}.yaml: adapt: {model.adapt}"
+        pooled = [row for row in selected.values() if row.has_coordinates]
+        if not universe:
+            problems.append(f"configuration: universe: required by a model with adapt: {model.adapt}; name a list file")
+        elif model.adapt == "family" and pooled and not any(row.families for row in pooled):
+            problems.append(f"{where}: {config.experiments} has no column family, or nothing in it; fill it, or use tf")
+        elif alone := [row.experiment for row in pooled if not pool_of(row, model.adapt, listed)]:
+            more = f", ... ({len(alone)} in all)" if len(alone) > 5 else ""
+            problems.append(
+                f"{where}: {config.universe} has nothing to pool for {', '.join(alone[:5])}{more}; add experiments of "
+                "their TFs to a list of your own, or use a model with adapt: experiment"
+            )
     return problems

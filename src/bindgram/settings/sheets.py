@@ -87,6 +87,11 @@ class Experiment(Settings):
         """Families of the TF: the names of the column `family`, which ``;`` separates."""
         return tuple(name for part in (self.family or "").split(";") if (name := part.strip()))
 
+    @property
+    def family_slug(self) -> str:
+        """All families of the TF as part of a file name, whatever their order in the sheet."""
+        return slug(";".join(sorted(set(self.families))))
+
 
 URL_SCHEMES = ("http://", "https://", "ftp://")
 SOURCES = (

@@ -108,7 +108,7 @@ def test_model_with_its_own_encoder_has_no_language_model(model):
         ),
         ({"pretrained": "none", "encoder": CONV}, "finetune.dropout: required for awd_lstm and null for conv"),
         ({"finetune__dropout": None}, "finetune.dropout: required for awd_lstm and null for conv"),
-        ({"adapt": "family"}, "adapt"),
+        ({"adapt": "factor"}, "adapt"),
         ({"head__name": "mean_pool"}, "head"),
         ({"finetune__stages": []}, "finetune.stages"),
         ({"finetune__layer_decay": 0.5}, "finetune.layer_decay"),

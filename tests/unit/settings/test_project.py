@@ -169,6 +169,34 @@ def test_adaptation_needs_a_stage_and_a_universe(demo, root):
     assert "universe: required by a model with adapt: tf" in message
 
 
+def test_pools_of_families_need_families_and_something_to_pool(demo, root):
+    path = root / "config/models/awd_lstm_demo.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"adapt": "family"}))
+    lm = root / "config/lms/awd_lstm_demo.yaml"
+    stages = yaml.safe_load(lm.read_text())
+    lm.write_text(yaml.safe_dump(stages | {"adapt": stages["pretrain"]}))
+    assert "adapt: family: config/demo_experiments.tsv has no column family, or nothing in it" in problems(demo, root)
+    sheet = root / "config/demo_experiments.tsv"
+    header, *rows = sheet.read_text().splitlines()
+    sheet.write_text("\n".join([f"{header}\tfamily", *(f"{row}\tA; B" for row in rows)]) + "\n")
+    project = load_project(demo, root)
+    assert {row.families for row in project.experiments.values()} == {("A", "B")}
+    (root / "config/universes/demo.txt").write_text("MAX_clusters\n")
+    sheet.write_text(sheet.read_text().replace("A; B", "C", 1))
+    assert "config/universes/demo.txt has nothing to pool for CEBPB_clusters; add" in problems(demo, root)
+
+
+def test_a_bundle_that_is_not_there_is_a_problem_of_the_configuration(demo, root):
+    path = root / "config/models/awd_lstm_demo.yaml"
+    lm = yaml.safe_load((root / "config/lms/awd_lstm_demo.yaml").read_text())
+    own = {"pretrained": "my/bundle", "encoder": lm["encoder"], "vocabulary": lm["vocabulary"]}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | own))
+    assert "awd_lstm_demo.yaml: pretrained: no bundle in my/bundle (config.json is missing)" in problems(demo, root)
+    (root / "my/bundle").mkdir(parents=True)
+    (root / "my/bundle/config.json").touch()
+    load_project(demo, root)
+
+
 def test_problems_of_all_files_come_at_once(demo, root):
     sheet = root / "config/demo_experiments.tsv"
     sheet.write_text(sheet.read_text().replace("\tbed\t", "\tbde\t", 1))

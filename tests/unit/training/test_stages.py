@@ -219,6 +219,28 @@ def test_adaptation_of_a_skipped_experiment_is_skipped_with_its_reason():
     assert bundle.reason == "12 positives"
 
 
+def split_replaced(table, split, seed):
+    """The table with other sequences in one split."""
+    frame, others = table.frame.copy(), planted_table(seed=seed).frame
+    frame.loc[frame["split"] == split, "sequence"] = others.loc[frame["split"] == split, "sequence"]
+    return ExampleTable(frame, provenance=table.provenance)
+
+
+def test_adaptation_learns_from_training_rows_of_experiments_that_are_not_held_out():
+    short = LM | {"pretrain": LM_STAGE | {"max_tokens": 256}, "adapt": LM_STAGE | {"epochs": 1, "max_tokens": 1024}}
+    base, table, more = pretrain(short, StoredCorpus()), planted_table(), planted_table(seed=4)
+    table.frame.loc[::5, "split"] = "test"
+    hold_out = {"split": "test", "reason": "held out: x"}
+    held_out = ExampleTable(more.frame, provenance=more.provenance | {"settings": {"held_out": hold_out}})
+    adapted = adapt(base, [table], short)
+    learnt = adapted.log["train_nats_per_base"]
+    for same in ([split_replaced(table, "test", seed=3)], [table, held_out]):
+        assert all(torch.equal(adapted.state[name], value) for name, value in adapt(base, same, short).state.items())
+    assert adapt(base, [split_replaced(table, "valid", seed=3)], short).log["train_nats_per_base"].equals(learnt)
+    for other in ([split_replaced(table, "train", seed=3)], [table, more]):
+        assert not adapt(base, other, short).log["train_nats_per_base"].equals(learnt)
+
+
 def test_adaptation_to_positives_too_few_for_one_step_is_skipped_instead_of_doing_nothing():
     bundle = adapt(lm_bundle(), [planted_table(n=1)])
     assert bundle.skipped

@@ -6,8 +6,13 @@ inside its contig, and the k-mers over it become ``<unk>``. Lower case counts as
 border of a block, so none has a base of a test region.
 
 The file has ``tokens`` (1-D, smallest unsigned type, uncompressed and in one piece: it can be memory-mapped), first all
-of train, then all of valid, each contig led by one ``<bos>``; ``contigs``, a table that says where each came from; and
-the attribute ``bindgram`` with vocabulary, counts and provenance as JSON.
+of train, then all of valid; ``contigs``, a table that says where each came from; and the attribute ``bindgram`` with
+vocabulary, counts and provenance as JSON.
+
+There is one token per base whatever the stride: the k-mer that begins there. Every contig is led by `stride` ``<bos>``.
+So every `stride`-th token from any of the first `stride` on is a *phase*: k-mers `stride` bases apart, each contig led
+by exactly one ``<bos>``. The stream in reversed order, each k-mer as its reverse complement, is the stream of the other
+strand, and its phases are those of the other strand. One stream thus holds all phases of both strands.
 """
 
 import hashlib
@@ -134,18 +139,15 @@ def _block_contigs(genome: Genome, chrom: str, start: int, end: int, chunk_bp: i
 
 
 def _place(contigs: pd.DataFrame, vocabulary: Vocabulary) -> pd.DataFrame:
-    """Add where each contig stands in the stream: ``first_token`` (its ``<bos>``) and ``n_tokens`` with it."""
-    n_tokens = (contigs["end"] - contigs["start"] - vocabulary.k) // vocabulary.stride + 2
+    """Add where each contig stands in the stream: ``first_token`` (its first ``<bos>``), ``n_tokens`` with those."""
+    n_tokens = vocabulary.stride + contigs["end"] - contigs["start"] - vocabulary.k + 1
     return contigs.assign(first_token=n_tokens.cumsum() - n_tokens, n_tokens=n_tokens)
 
 
 def _write_tokens(
     file: h5py.File, genome: Genome, contigs: pd.DataFrame, vocabulary: Vocabulary, chunk_bp: int, counts: Counts
 ) -> str:
-    """Write the stream and return its SHA-256; add to `counts` what each split got.
-
-    ``n_tokens`` includes a ``<bos>`` per contig; ``n_unread_bases`` are ends of contigs shorter than the stride.
-    """
+    """Write the stream and return its SHA-256; add to `counts` what each split got: tokens, and unknown ones."""
     dataset = file.create_dataset("tokens", (int(contigs["n_tokens"].sum()),), vocabulary.dtype)
     hasher, position = hashlib.sha256(), 0
     for name in CORPUS_SPLITS:
@@ -157,8 +159,7 @@ def _write_tokens(
                 hasher.update(tokens)
                 position += len(tokens)
                 n_unknown += int(np.count_nonzero(tokens == UNK))
-        n_unread = int(((ours["end"] - ours["start"] - vocabulary.k) % vocabulary.stride).sum())
-        counts[name] |= {"n_tokens": position - before, "n_unk": n_unknown, "n_unread_bases": n_unread}
+        counts[name] |= {"n_tokens": position - before, "n_unk": n_unknown}
     assert position == len(dataset)
     return hasher.hexdigest()
 
@@ -166,15 +167,12 @@ def _write_tokens(
 def _contig_tokens(
     genome: Genome, chrom: str, start: int, end: int, vocabulary: Vocabulary, chunk_bp: int
 ) -> Iterator[np.ndarray]:
-    """Tokens of one contig in pieces: pieces overlap by k - stride bases, so that borders do not show."""
-    yield np.array([BOS], vocabulary.dtype)
-    total, per_chunk = vocabulary.n_tokens(end - start), max(1, chunk_bp // vocabulary.stride)
-    for first in range(0, total, per_chunk):
-        last = min(first + per_chunk, total) - 1
-        letters = genome.fetch(
-            chrom, start + first * vocabulary.stride, start + last * vocabulary.stride + vocabulary.k
-        )
-        yield vocabulary.encode(dna.encode(letters))
+    """Tokens of one contig in pieces: pieces overlap by k - 1 bases, so that borders do not show."""
+    yield np.full(vocabulary.stride, BOS, vocabulary.dtype)
+    last = end - vocabulary.k + 1  # of the first bases of k-mers, exclusive
+    for first in range(start, last, chunk_bp):
+        letters = genome.fetch(chrom, first, min(first + chunk_bp, last) + vocabulary.k - 1)
+        yield vocabulary.at_every_base.encode(dna.encode(letters))
 
 
 def _contig_records(contigs: pd.DataFrame) -> np.ndarray:
@@ -218,6 +216,8 @@ class Corpus:
         frame = pd.DataFrame({name: contigs[name] for name in CONTIG_COLUMNS})
         frame = frame.assign(**{name: frame[name].str.decode("utf-8") for name in ("chrom", "split")})
         vocabulary = Vocabulary.from_json(known["vocabulary"])
+        if not frame.equals(_place(frame, vocabulary)):
+            raise InputError(f"{path}: its contigs are laid out otherwise than here; make it with bindgram tokenize")
         return cls(Path(path), vocabulary, frame, known["counts"], known["provenance"], stream)
 
     def tokens(self, split: str) -> np.ndarray:
@@ -228,7 +228,8 @@ class Corpus:
 
 
 def stream_of_sequences(codes: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """Turn N sequences, codes (N, L), into one stream of tokens, each sequence led by ``<bos>``."""
-    rows = np.full((len(codes), 1 + vocabulary.n_tokens(codes.shape[1])), BOS, vocabulary.dtype)
-    rows[:, 1:] = vocabulary.encode(codes)
+    """Turn N sequences, codes (N, L), into one stream of tokens as in a corpus, each sequence a contig."""
+    single, stride = vocabulary.at_every_base, vocabulary.stride
+    rows = np.full((len(codes), stride + single.n_tokens(codes.shape[1])), BOS, vocabulary.dtype)
+    rows[:, stride:] = single.encode(codes)
     return rows.ravel()

@@ -6,6 +6,7 @@ rolling arithmetic over whole arrays: loops run over the k places of a k-mer, ne
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -95,11 +96,14 @@ class Vocabulary:
     def reverse_complement_ids(self) -> np.ndarray:
         """Look-up table (size,) from each id to that of its reverse complement; special tokens stay what they are.
 
-        At stride 1, ``table[encode(x)][::-1]`` is the encoding of the other strand of x.
+        At stride 1, ``table[encode(x)][::-1]`` is the encoding of the other strand of x. The table is read-only.
         """
-        single = Vocabulary(self.k, self.k)
-        kmers = single.encode(reverse_complement(self.kmer_codes()))[:, 0]
-        return np.concatenate([np.arange(N_SPECIAL, dtype=self.dtype), kmers])
+        return _reverse_complement_ids(self.k)
+
+    @property
+    def at_every_base(self) -> "Vocabulary":
+        """The same k-mers, read at every base: what a corpus holds, of which a stride takes every so manyth."""
+        return Vocabulary(self.k, 1)
 
     def token(self, identifier: int) -> str:
         """Text of an id: ``<unk>``, ``ACG``."""
@@ -137,6 +141,15 @@ class Vocabulary:
                 "tokenize again with this version"
             )
         return cls(value["k"], value["stride"])
+
+
+@cache
+def _reverse_complement_ids(k: int) -> np.ndarray:
+    vocabulary = Vocabulary(k, k)
+    kmers = vocabulary.encode(reverse_complement(vocabulary.kmer_codes()))[:, 0]
+    table = np.concatenate([np.arange(N_SPECIAL, dtype=vocabulary.dtype), kmers])
+    table.flags.writeable = False  # every caller gets this one array
+    return table
 
 
 def count_kmers(codes: np.ndarray, k: int) -> np.ndarray:

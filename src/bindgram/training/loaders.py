@@ -6,6 +6,7 @@ labelled examples, optionally as a random one of their two strands.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,47 +19,72 @@ from bindgram.sequence.kmers import SPECIAL_TOKENS, Vocabulary
 
 @dataclass(frozen=True)
 class Lanes:
-    """A token stream cut into equal lanes that are read side by side, `bptt` tokens at a time.
+    """A token stream of a corpus cut into equal lanes that are read side by side, `bptt` tokens at a time.
 
-    With `reverse_complement` (an even number of lanes), the second half of the lanes reads the whole stream again on
-    the other strand: the reversed order of reverse-complement k-mers.
+    Epoch e reads every `stride`-th token from the e-th on, modulo the stride, so that as many epochs as the stride read
+    every k-mer once. With `reverse_complement` (an even number of lanes), the second half of the lanes reads the same
+    stretches again on the other strand: the reversed order of reverse-complement k-mers. Several processes read
+    different stretches, each both of their strands; together they read what one process would.
     """
 
-    tokens: np.ndarray  # (tokens,) of any unsigned type, may be memory-mapped
+    tokens: np.ndarray  # (tokens,) of any unsigned type, one per base, may be memory-mapped
     vocabulary: Vocabulary
-    n_lanes: int
+    n_lanes: int  # of all processes together
     bptt: int
     reverse_complement: bool
+    rank: int = 0
+    world_size: int = 1
+
+    @property
+    def _n_stretches(self) -> int:
+        return self.n_lanes // 2 if self.reverse_complement else self.n_lanes
 
     @property
     def lane_length(self) -> int:
-        """Tokens per lane; what is left over at the end of the stream is not read."""
-        return len(self.tokens) // (self.n_lanes // 2 if self.reverse_complement else self.n_lanes)
+        """Tokens per lane and epoch; what is left over at the end of the stream is not read."""
+        return len(self.tokens) // self._n_stretches // self.vocabulary.stride
 
     @property
     def n_steps(self) -> int:
-        """Steps of one pass; each needs one token more than it reads, as the last target."""
+        """Steps of one epoch; each needs one token more than it reads, as the last target."""
         return max((self.lane_length - 1) // self.bptt, 0)
 
-    def step(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of one step, each (lanes, bptt) int64."""
-        first = number * self.bptt
-        width = self.bptt + 1
-        n_forward = self.n_lanes // 2 if self.reverse_complement else self.n_lanes
-        starts = np.arange(n_forward) * self.lane_length + first
-        rows = [self.tokens[start : start + width] for start in starts]
+    @cached_property
+    def _strands(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """Views (lanes of this process, tokens) of the stream, each with the look-up table of its strand."""
+        n, rank = self._n_stretches, self.rank
+        width = len(self.tokens) // n
+        ours = slice(rank * n // self.world_size, (rank + 1) * n // self.world_size)
+        stretches = np.asarray(self.tokens)[: n * width].reshape(n, width)[ours]
+        strands = [(stretches, None)]
         if self.reverse_complement:
-            table = self.vocabulary.reverse_complement_ids()
-            ends = len(self.tokens) - np.arange(n_forward) * self.lane_length - first
-            rows += [table[self.tokens[end - width : end]][::-1] for end in ends]
-        both = torch.from_numpy(np.stack(rows).astype(np.int64))
+            strands.append((stretches[::-1, ::-1], self.vocabulary.reverse_complement_ids()))
+        return strands
+
+    def read(self, epoch: int, first: int, width: int) -> torch.Tensor:
+        """`width` tokens of every lane of this process, from the `first` of an epoch on: (lanes, width) int64."""
+        stride = self.vocabulary.stride
+        start = epoch % stride + first * stride
+        parts = []
+        for lanes, table in self._strands:
+            part = lanes[:, start : start + (width - 1) * stride + 1 : stride]
+            parts.append(part if table is None else table[part])
+        return torch.from_numpy(np.concatenate(parts, dtype=np.int64))
+
+    def step(self, number: int, epoch: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of one step of an epoch, each (lanes, bptt) int64."""
+        both = self.read(epoch, number * self.bptt, self.bptt + 1)
         return both[:, :-1], both[:, 1:]
 
 
-def spread_lanes(tokens: np.ndarray, n_lanes: int, max_tokens: int) -> np.ndarray:
-    """`n_lanes` equal stretches, evenly spaced over a stream, of `max_tokens` in all at most: (lanes, tokens)."""
+def spread_lanes(tokens: np.ndarray, n_lanes: int, max_tokens: int, stride: int) -> np.ndarray:
+    """`n_lanes` equal stretches, evenly spaced over a stream, with every token in them: (lanes, positions).
+
+    Every `stride`-th token of them is what a language model reads: `max_tokens` in all at most.
+    """
     spacing = len(tokens) // n_lanes
-    length = min(spacing, max_tokens // n_lanes)
+    n_read = min(-(-spacing // stride), max_tokens // n_lanes)
+    length = max((n_read - 1) * stride + 1, 0)
     return np.stack([tokens[lane * spacing : lane * spacing + length] for lane in range(n_lanes)])
 
 

@@ -75,7 +75,7 @@ def train_language_model(
     stage = settings.pretrain if stage_name == "pretrain" else settings.adapt
     assert stage is not None
     vocabulary = Vocabulary(settings.vocabulary.k, settings.vocabulary.stride)
-    valid = spread_lanes(valid_tokens, N_VALID_LANES, stage.max_valid_tokens)
+    valid = spread_lanes(valid_tokens, N_VALID_LANES, stage.max_valid_tokens, vocabulary.stride)
     with seeded(seed, device):
         encoder = build_encoder(settings.encoder, settings.vocabulary, stage.dropout)
         assert isinstance(encoder, AwdLstm)
@@ -105,8 +105,10 @@ class _Run:
         scores_start: bool,
     ) -> None:
         self.scores_start = scores_start
-        self.stage, self.name, self.lanes, self.valid, self.checkpoint = stage, name, lanes, valid, checkpoint
+        self.stage, self.name, self.lanes, self.checkpoint = stage, name, lanes, checkpoint
         self.model, self.device, self.vocabulary = model, device, lanes.vocabulary
+        self.valid_positions = valid  # with every k-mer; the language model reads one phase of them
+        self.valid = valid[:, :: self.vocabulary.stride]
         self.learner = Learner(model, device, stage.precision, stage.optimizer.clip_norm)
         wanted = stage.optimizer
         self.learner.optimizer = make_optimizer(
@@ -156,10 +158,10 @@ class _Run:
         self._keep_something()
 
     def _train_step(self) -> None:
-        position = self.step % self.lanes.n_steps
+        epoch, position = divmod(self.step, self.lanes.n_steps)
         if position == 0:
             self.recurrent = self.model.encoder.initial_state(self.stage.batch_size)
-        inputs, targets = (part.to(self.device) for part in self.lanes.step(position))
+        inputs, targets = (part.to(self.device) for part in self.lanes.step(position, epoch))
         self.model.train()
         with self.learner.autocast():
             logits, state = self.model(inputs, self.recurrent)
@@ -183,8 +185,9 @@ class _Run:
         optimizer, n_steps = self.learner.optimizer, self.step - self.validated
         with self.progress.paused(), averaged_weights(optimizer, self.trigger):
             if self.markov is None:
-                fitted = fit_markov(self.lanes.tokens, self.vocabulary, MARKOV_ORDER)
-                self.markov = markov_nats_per_base(fitted, self.valid, self.vocabulary)
+                single = self.vocabulary.at_every_base
+                fitted = fit_markov(self.lanes.tokens, single, MARKOV_ORDER)
+                self.markov = markov_nats_per_base(fitted, self.valid_positions, single)
             nats = self._valid_nats()
             if nats < self.best_nats:
                 self.best_nats, self.best = nats, self.learner.weights()

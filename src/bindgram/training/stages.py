@@ -51,9 +51,13 @@ def pretrain(
     stage = settings.pretrain
     vocabulary = _vocabulary(settings.vocabulary)
     if corpus.vocabulary != vocabulary:
-        raise InputError(f"corpus: tokenized with {corpus.vocabulary}, the language model wants {vocabulary}")
+        found, wanted = (f"k {one.k}, stride {one.stride}" for one in (corpus.vocabulary, vocabulary))
+        raise InputError(
+            f"{corpus.path}: corpus of {found}; the language model reads {wanted}. Give a corpus made with these: "
+            f"bindgram tokenize --k {vocabulary.k} --stride {vocabulary.stride}"
+        )
     if short := _too_short(stage, "pretrain", corpus.tokens("train"), vocabulary):
-        raise InputError(f"corpus: {short}")
+        raise InputError(f"{corpus.path}: {short}")
     used = settings.model_dump(include={"vocabulary", "encoder", "pretrain"})
     provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed)
     streams = {split: corpus.tokens(split) for split in ("train", "valid")}
@@ -233,7 +237,8 @@ def _too_short(stage: LmStage, name: str, tokens: np.ndarray, vocabulary: Vocabu
     lanes = Lanes(tokens, vocabulary, stage.batch_size, stage.bptt, stage.reverse_complement)
     if lanes.n_steps:
         return ""
-    needed = (stage.batch_size // 2 if stage.reverse_complement else stage.batch_size) * (stage.bptt + 1)
+    n_stretches = stage.batch_size // 2 if stage.reverse_complement else stage.batch_size
+    needed = n_stretches * (stage.bptt + 1) * vocabulary.stride
     return (
         f"{len(tokens)} tokens, one step needs {needed}; lower {name}.batch_size or {name}.bptt in the language-model "
         "file"

@@ -50,9 +50,9 @@ def random_text(n: int, letters: str = "ACGT", seed: int = 1) -> str:
 
 
 def text_of(corpus: Corpus, contig) -> str:
-    tokens = corpus.stream[contig.first_token : contig.first_token + contig.n_tokens]
-    assert tokens[0] == BOS
-    return strings_of(corpus.vocabulary.decode(tokens[None, 1:]))[0]
+    tokens, stride = corpus.stream[contig.first_token : contig.first_token + contig.n_tokens], corpus.vocabulary.stride
+    assert (tokens[:stride] == BOS).all()
+    return strings_of(corpus.vocabulary.at_every_base.decode(tokens[None, stride:]))[0]
 
 
 def test_tokens_of_a_small_genome_by_hand(tmp_path):
@@ -99,17 +99,46 @@ def test_letters_contigs_and_tokens_are_counted_and_add_up(tmp_path):
         "n_short_contig_bases": 5,
         "n_tokens": 2 * (1 + 6),
         "n_unk": 3,
-        "n_unread_bases": 0,
     }
     assert (counts["n_bases_test"], counts["n_bases_outside"]) == (5, 3)
 
 
-def test_bases_that_the_stride_leaves_over_are_counted(tmp_path):
-    split = make_split(("chr1", 0, 12, "train"), ("chr1", 12, 20, "valid"))
-    corpus = make_corpus(tmp_path, make_genome(tmp_path, chr1=random_text(20)), split, k=3, stride=3)
-    assert corpus.counts["train"]["n_unread_bases"] == 0
-    assert corpus.counts["valid"]["n_unread_bases"] == 2
-    assert corpus.counts["valid"]["n_tokens"] == 3
+@pytest.mark.parametrize(("k", "stride"), [(3, 1), (3, 3), (4, 2), (6, 3), (8, 5)])
+def test_every_phase_is_the_k_mers_of_each_contig_at_that_stride_after_one_bos(tmp_path, k, stride):
+    text = random_text(300, "ACGTN" + "ACGT" * 10 + "R")
+    genome = make_genome(tmp_path, chr1=text)
+    corpus = make_corpus(
+        tmp_path, genome, make_split(("chr1", 0, 200, "train"), ("chr1", 200, 300, "valid")), k, stride
+    )
+    contigs = corpus.contigs[corpus.contigs["split"] == "train"]
+    starts = set()
+    for phase in range(stride):
+        found = "".join(chr(token) for token in corpus.tokens("train")[phase::stride])
+        expected = []
+        for contig in contigs.itertuples():
+            start = (phase - contig.first_token) % stride  # of the first k-mer that this phase reads
+            codes = codes_of([text[contig.start + start : contig.end]])[0]
+            expected += [BOS, *corpus.vocabulary.encode(codes).tolist()]
+            starts.add((contig.Index, start))
+        assert found == "".join(chr(token) for token in expected)
+    assert len(starts) == stride * len(contigs)  # every phase of every contig once
+
+
+@pytest.mark.parametrize(("k", "stride"), [(1, 1), (3, 2), (4, 4), (6, 3)])
+def test_the_stream_looked_up_and_reversed_is_that_of_the_other_strand(tmp_path, k, stride):
+    """Against tokenizing the reverse complement of the genome itself: all phases of both strands are in one stream."""
+    text = random_text(200, "ACGTN" + "ACGT" * 10 + "R")
+    other = text[::-1].translate(str.maketrans("ACGTNR", "TGCANR"))
+    streams = []
+    for name, sequence in (("one", text), ("other", other)):
+        (tmp_path / name).mkdir()
+        split = make_split(("chr1", 0, 200, "train"), ("chr2", 0, 9, "valid"))
+        genome = make_genome(tmp_path / name, chr1=sequence, chr2="ACGTTGCAA")
+        streams.append(make_corpus(tmp_path / name, genome, split, k, stride).tokens("train"))
+    table = Vocabulary(k, stride).reverse_complement_ids()
+    reversed_stream = table[streams[0]][::-1]
+    assert reversed_stream[: -stride or None].tolist() == streams[1][stride:].tolist()  # <bos> leads or follows
+    assert {*reversed_stream[-stride:].tolist()} == {*streams[1][:stride].tolist()} == {BOS}
 
 
 def test_nothing_of_a_test_region_is_in_the_corpus(tmp_path):
@@ -196,7 +225,7 @@ def test_open_gives_back_what_was_written(tmp_path, small):
     corpus = make_corpus(tmp_path, *small, k=4, stride=2)
     assert corpus.vocabulary == Vocabulary(4, 2)
     assert {name: corpus.provenance[name] for name in PROVENANCE} == PROVENANCE
-    assert len(corpus.tokens("train")) == corpus.counts["train"]["n_tokens"] == 1 + Vocabulary(4, 2).n_tokens(60)
+    assert len(corpus.tokens("train")) == corpus.counts["train"]["n_tokens"] == 2 + 60 - 3
 
 
 def test_the_digest_follows_tokens_and_vocabulary(tmp_path, small):
@@ -265,6 +294,17 @@ def test_a_truncated_corpus_is_refused(tmp_path, small):
         Corpus.open(path)
 
 
+def test_a_corpus_laid_out_otherwise_is_refused(tmp_path, small):
+    make_corpus(tmp_path, *small)
+    path = tmp_path / "corpus.h5"
+    with h5py.File(path, "r+") as file:
+        contigs = file["contigs"][:]
+        contigs["n_tokens"] -= 1
+        file["contigs"][:] = contigs
+    with pytest.raises(InputError, match="laid out otherwise than here; make it with bindgram tokenize"):
+        Corpus.open(path)
+
+
 def test_an_hdf5_file_of_something_else_is_refused(tmp_path):
     path = tmp_path / "other.h5"
     with h5py.File(path, "w") as file:
@@ -289,6 +329,8 @@ def test_a_stream_leads_each_sequence_with_bos():
     stream = stream_of_sequences(codes_of(["AAAA", "ACNA"]), vocabulary)
     assert stream.tolist() == [BOS, 3, 3, BOS, UNK, UNK]
     assert stream.dtype == vocabulary.dtype
+    at_stride_two = stream_of_sequences(codes_of(["AAAA", "ACNA"]), Vocabulary(3, 2))
+    assert at_stride_two.tolist() == [BOS, BOS, 3, 3, BOS, BOS, UNK, UNK]
 
 
 def test_a_stream_of_no_sequences_is_empty():

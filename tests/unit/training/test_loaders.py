@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bindgram.sequence.dna import codes_of, reverse_complement
 from bindgram.sequence.kmers import Vocabulary
@@ -17,17 +19,63 @@ def test_lanes_read_the_stream_side_by_side_and_targets_are_one_ahead():
     assert targets.tolist() == [[5, 6, 7, 8], [15, 16, 17, 18]]
 
 
-@pytest.mark.parametrize(("k", "stride"), [(3, 1), (4, 2)])
-def test_reverse_lanes_read_the_other_strand(k, stride):
+def lanes_of(epoch: int, lanes: Lanes) -> list[list[int]]:
+    """What an epoch reads as input, lane by lane."""
+    steps = [lanes.step(number, epoch)[0].numpy() for number in range(lanes.n_steps)]
+    return np.concatenate(steps, axis=1).tolist()
+
+
+@pytest.mark.parametrize(("k", "stride"), [(3, 1), (4, 2), (6, 3), (5, 5)])
+def test_lanes_read_every_phase_of_both_strands(k, stride):
+    """Against tokenizing each strand of the sequence itself from the phase of the epoch on."""
     vocabulary = Vocabulary(k, stride)
-    codes = np.random.default_rng(0).integers(0, 4, k + 99 * stride).astype(np.uint8)
-    lanes = Lanes(vocabulary.encode(codes), vocabulary, n_lanes=4, bptt=10, reverse_complement=True)
-    steps = [lanes.step(number)[0].numpy() for number in range(lanes.n_steps)]
-    other_strand = vocabulary.encode(reverse_complement(codes))
-    first_reverse_lane = np.concatenate([step[2] for step in steps])
-    second_reverse_lane = np.concatenate([step[3] for step in steps])
-    assert first_reverse_lane.tolist() == other_strand[:40].tolist()
-    assert second_reverse_lane.tolist() == other_strand[50:90].tolist()
+    codes = np.random.default_rng(0).integers(0, 4, k - 1 + 100 * stride).astype(np.uint8)
+    stream = vocabulary.at_every_base.encode(codes)
+    lanes = Lanes(stream, vocabulary, n_lanes=4, bptt=10, reverse_complement=True)
+    for epoch in range(2 * stride):
+        read = lanes_of(epoch, lanes)
+        forward, backward = (
+            vocabulary.encode(strand[epoch % stride :]).tolist() for strand in (codes, reverse_complement(codes))
+        )
+        assert read == [forward[:40], forward[50:90], backward[:40], backward[50:90]]
+
+
+@given(
+    n_tokens=st.integers(20, 400),
+    n_stretches=st.integers(1, 6),
+    bptt=st.integers(1, 9),
+    stride=st.integers(1, 4),
+    world_size=st.integers(1, 6),
+)
+def test_processes_read_disjoint_stretches_and_together_what_one_process_reads(
+    n_tokens, n_stretches, bptt, stride, world_size
+):
+    vocabulary = Vocabulary(5, stride)
+    tokens = np.arange(3, 3 + n_tokens, dtype=np.uint16)
+    alone = Lanes(tokens, vocabulary, 2 * n_stretches, bptt, reverse_complement=True)
+    parts = [Lanes(tokens, vocabulary, 2 * n_stretches, bptt, True, rank, world_size) for rank in range(world_size)]
+    assert {part.n_steps for part in parts} == {alone.n_steps}
+    for number in range(alone.n_steps):
+        rows = [part.step(number, 7)[0].tolist() for part in parts]
+        assert sorted(row for part in rows for row in part) == sorted(alone.step(number, 7)[0].tolist())
+    if alone.n_steps:
+        table = vocabulary.reverse_complement_ids()
+        places = []  # tokens as they stand in the stream, that any step of a process reads on either strand
+        for part in parts:
+            read = np.concatenate([part.step(number)[0].numpy() for number in range(alone.n_steps)], axis=1)
+            half = len(read) // 2
+            places.append({*read[:half].ravel().tolist(), *table[read[half:]].ravel().tolist()})
+        assert sum(map(len, places)) == len(set().union(*places))
+
+
+def test_a_step_is_a_function_of_its_number_and_epoch_alone():
+    vocabulary = Vocabulary(4, 2)
+    tokens = np.random.default_rng(0).integers(3, vocabulary.size, 500).astype(vocabulary.dtype)
+    lanes = Lanes(tokens, vocabulary, n_lanes=4, bptt=6, reverse_complement=True)
+    first = lanes.step(3, 1)[0].tolist()
+    lanes.step(0, 0)
+    assert lanes.step(3, 1)[0].tolist() == first == lanes.step(3, 3)[0].tolist()
+    assert lanes.step(3, 0)[0].tolist() != first
 
 
 def test_no_step_reads_beyond_the_stream():
@@ -38,9 +86,17 @@ def test_no_step_reads_beyond_the_stream():
 
 
 def test_validation_lanes_are_spread_over_the_stream():
-    lanes = spread_lanes(np.arange(100), n_lanes=4, max_tokens=20)
+    lanes = spread_lanes(np.arange(100), n_lanes=4, max_tokens=20, stride=1)
     assert lanes[:, 0].tolist() == [0, 25, 50, 75]
     assert lanes.shape == (4, 5)
+
+
+@pytest.mark.parametrize(("max_tokens", "n_read"), [(20, 5), (1000, 9), (3, 0)])
+def test_validation_lanes_have_the_tokens_between_those_that_are_read(max_tokens, n_read):
+    lanes = spread_lanes(np.arange(100), n_lanes=4, max_tokens=max_tokens, stride=3)
+    assert lanes[:, ::3].shape == (4, n_read)
+    assert lanes.shape[1] == max(3 * (n_read - 1) + 1, 0) <= 25
+    assert not n_read or lanes[1].tolist() == list(range(25, 25 + lanes.shape[1]))
 
 
 def test_special_tokens_are_neither_targets_nor_contexts():

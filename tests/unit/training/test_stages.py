@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,6 +82,7 @@ class StoredCorpus:
     """A corpus held in memory."""
 
     def __init__(self, n_bases=6000):
+        self.path = Path("toy.h5")
         self.vocabulary = Vocabulary(2, 1)
         self.provenance = {"digest": "c", "revisions": {"tokenize": 1}}
         rng = np.random.default_rng(0)
@@ -173,7 +176,7 @@ def test_training_leaves_the_global_generator_alone():
 
 def test_a_corpus_of_another_vocabulary_is_refused():
     settings = LM | {"vocabulary": {"k": 3, "stride": 1}}
-    with pytest.raises(InputError, match="tokenized with"):
+    with pytest.raises(InputError, match=r"toy.h5: corpus of k 2, stride 1; the language model reads k 3, stride 1"):
         pretrain(settings, StoredCorpus())
 
 

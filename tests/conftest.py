@@ -34,6 +34,7 @@ LSTM_DROPOUT = {"embedding": 0.0, "input": 0.0, "weight": 0.0, "hidden": 0.0}
 LANGUAGE_MODEL = {
     "vocabulary": {"k": 3, "stride": 1},
     "encoder": {"name": "awd_lstm", "embedding_size": 16, "hidden_size": 32, "n_layers": 1},
+    "objective": {"name": "next_token", "ar": 0.0, "tar": 0.0},
     "pretrain": {
         "optimizer": {
             "name": "adamw",

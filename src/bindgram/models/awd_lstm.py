@@ -1,4 +1,4 @@
-"""AWD-LSTM: an LSTM regularised by weight drop, variational and embedding dropout, and its language model.
+"""AWD-LSTM: an LSTM regularised by weight drop, variational and embedding dropout.
 
 References
 ----------
@@ -116,19 +116,3 @@ class AwdLstm(nn.Module):
     def parameter_groups(self) -> list[list[nn.Parameter]]:
         """Parameters from input to output: embedding, then each layer."""
         return [[self.embedding], *(list(layer.parameters()) for layer in self.layers)]
-
-
-class LanguageModel(nn.Module):
-    """Next-token prediction with a decoder tied to the embedding, plus a bias."""
-
-    def __init__(self, encoder: AwdLstm, output_dropout: float) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.output_dropout = output_dropout
-        self.bias = nn.Parameter(torch.zeros(len(encoder.embedding)))
-
-    def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Map (batch, time) tokens and a state to (time, batch, vocabulary) logits and the new state."""
-        values, state = self.encoder.encode(tokens, state)
-        values = locked_dropout(values, self.output_dropout, training=self.training)
-        return functional.linear(values, self.encoder.embedding, self.bias), state

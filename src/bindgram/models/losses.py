@@ -1,7 +1,10 @@
 """Losses over known targets only."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
+
+IGNORED = -100  # class of a target that is not scored
 
 
 def masked_binary_cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
@@ -10,14 +13,14 @@ def masked_binary_cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor) -
     return (losses * mask).sum() / mask.sum().clamp(min=1)
 
 
-def masked_cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """Mean cross-entropy in nats per known target.
+def cross_entropy_sum(logits: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of the cross-entropies in nats of the targets whose mask is True, and their number.
 
     Parameters
     ----------
     logits : (..., classes).
     targets : (...) class ids; mask : (...) bool.
     """
-    losses = functional.cross_entropy(logits.float().flatten(0, -2), targets.flatten(), reduction="none")
-    known = mask.flatten()
-    return (losses * known).sum() / known.sum().clamp(min=1)
+    classes = torch.where(mask, targets, IGNORED).flatten()
+    nats = functional.cross_entropy(logits.float().flatten(0, -2), classes, ignore_index=IGNORED, reduction="sum")
+    return nats, mask.sum()

@@ -89,6 +89,14 @@ class OptimizerSettings(Settings):
         return self
 
 
+class NextTokenSettings(Settings):
+    """Predict each k-mer from those before it, with the weights of AR and TAR (Merity et al. 2017, alpha and beta)."""
+
+    name: Literal["next_token"]
+    ar: NonNegative
+    tar: NonNegative
+
+
 class LmStage(Settings):
     """One stage of language modelling. An epoch is one pass; `max_tokens` ends a stage early."""
 
@@ -111,10 +119,11 @@ class LmStage(Settings):
 
 
 class LanguageModelFile(Settings):
-    """A language model: vocabulary, encoder, pretraining, and adaptation where models ask for it."""
+    """A language model: vocabulary, encoder, objective, pretraining, and adaptation where models ask for it."""
 
     vocabulary: VocabularySettings
     encoder: AwdLstmSettings
+    objective: NextTokenSettings
     pretrain: LmStage
     adapt: LmStage | None
 

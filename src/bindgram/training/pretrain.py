@@ -15,16 +15,16 @@ import torch
 
 from bindgram.data.markov import fit_markov, markov_nats_per_base
 from bindgram.errors import InputError
-from bindgram.models.awd_lstm import AwdLstm, LanguageModel, State
+from bindgram.models.awd_lstm import State
 from bindgram.models.bundle import check_tensors
-from bindgram.models.classifier import build_encoder
-from bindgram.models.losses import masked_cross_entropy
+from bindgram.models.language_model import LanguageModel, build_language_model
 from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.models import LanguageModelFile, LmStage
 from bindgram.training.checkpoints import Checkpoint, Interrupted
 from bindgram.training.device import describe_device, seeded
 from bindgram.training.learner import Learner
 from bindgram.training.loaders import Lanes, spread_lanes, target_mask
+from bindgram.training.objectives import OBJECTIVES, NextToken
 from bindgram.training.optimizers import NonMonotoneTrigger, averaged_weights, make_optimizer, make_schedule
 from bindgram.training.progress import Progress, announce
 
@@ -77,14 +77,15 @@ def train_language_model(
     vocabulary = Vocabulary(settings.vocabulary.k, settings.vocabulary.stride)
     valid = spread_lanes(valid_tokens, N_VALID_LANES, stage.max_valid_tokens, vocabulary.stride)
     with seeded(seed, device):
-        encoder = build_encoder(settings.encoder, settings.vocabulary, stage.dropout)
-        assert isinstance(encoder, AwdLstm)
-        model = LanguageModel(encoder, stage.dropout.output)
+        model = build_language_model(settings, stage.dropout)
         if start is not None:
             check_tensors(model.state_dict(), start, "base bundle")
             model.load_state_dict(dict(start), strict=True)
         lanes = Lanes(train_tokens, vocabulary, stage.batch_size, stage.bptt, stage.reverse_complement)
-        run = _Run(model, stage, stage_name, lanes, valid, device, checkpoint, scores_start=start is not None)
+        objective = OBJECTIVES[settings.objective.name](settings.objective)
+        run = _Run(
+            model, objective, stage, stage_name, lanes, valid, device, checkpoint, scores_start=start is not None
+        )
         run.train()
     return TrainedLanguageModel(run.best, pd.DataFrame(run.rows), run.metrics())
 
@@ -95,6 +96,7 @@ class _Run:
     def __init__(
         self,
         model: LanguageModel,
+        objective: NextToken,
         stage: LmStage,
         name: str,
         lanes: Lanes,
@@ -106,7 +108,7 @@ class _Run:
     ) -> None:
         self.scores_start = scores_start
         self.stage, self.name, self.lanes, self.checkpoint = stage, name, lanes, checkpoint
-        self.model, self.device, self.vocabulary = model, device, lanes.vocabulary
+        self.model, self.objective, self.device, self.vocabulary = model, objective, device, lanes.vocabulary
         self.valid_positions = valid  # with every k-mer; the language model reads one phase of them
         self.valid = valid[:, :: self.vocabulary.stride]
         self.learner = Learner(model, device, stage.precision, stage.optimizer.clip_norm)
@@ -164,11 +166,10 @@ class _Run:
         inputs, targets = (part.to(self.device) for part in self.lanes.step(position, epoch))
         self.model.train()
         with self.learner.autocast():
-            logits, state = self.model(inputs, self.recurrent)
-        loss = masked_cross_entropy(logits, targets.T, target_mask(inputs, targets).T)
-        self.learner.update(loss)
-        self.recurrent = [(hidden.detach().float(), cell.detach().float()) for hidden, cell in state]
-        self.running += loss.item() / self.vocabulary.stride
+            scored = self.objective.score(self.model, inputs, targets, self.recurrent)
+        self.learner.update(scored.loss)
+        self.recurrent = [(hidden.detach().float(), cell.detach().float()) for hidden, cell in scored.state]
+        self.running += scored.nats.item() / max(int(scored.n_scored), 1) / self.vocabulary.stride
         self.step += 1
 
     def _validate_if_due(self) -> None:
@@ -221,12 +222,10 @@ class _Run:
             part = torch.from_numpy(self.valid[:, start : start + self.stage.bptt + 1].astype(np.int64))
             inputs, targets = (side.to(self.device) for side in (part[:, :-1], part[:, 1:]))
             with self.learner.autocast():
-                logits, state = self.model(inputs, state)
-            state = [(hidden.float(), cell.float()) for hidden, cell in state]
-            mask = target_mask(inputs, targets)
-            n_known = int(mask.sum())
-            total += masked_cross_entropy(logits, targets.T, mask.T).item() * n_known
-            n_targets += n_known
+                scored = self.objective.score(self.model, inputs, targets, state)
+            state = [(hidden.float(), cell.float()) for hidden, cell in scored.state]
+            total += scored.nats.item()
+            n_targets += int(scored.n_scored)
         return total / max(n_targets, 1) / self.vocabulary.stride if n_targets else float("nan")
 
     def _keep_something(self) -> None:

@@ -58,7 +58,7 @@ def pretrain(
         )
     if short := _too_short(stage, "pretrain", corpus.tokens("train"), vocabulary):
         raise InputError(f"{corpus.path}: {short}")
-    used = settings.model_dump(include={"vocabulary", "encoder", "pretrain"})
+    used = settings.model_dump(include={"vocabulary", "encoder", "objective", "pretrain"})
     provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed)
     streams = {split: corpus.tokens(split) for split in ("train", "valid")}
     return _language_model(settings, "pretrain", streams, used, provenance, device, checkpoints)
@@ -87,7 +87,7 @@ def adapt(
     _check_kind(base, "language_model", "base bundle")
     if settings.adapt is None:
         raise InputError("the language-model file has no adapt stage; add one")
-    used = settings.model_dump(include={"vocabulary", "encoder", "adapt"})
+    used = settings.model_dump(include={"vocabulary", "encoder", "objective", "adapt"})
     for section in ("vocabulary", "encoder"):
         if base.settings[section] != used[section]:
             raise InputError(f"base bundle: {section} is {base.settings[section]}, the file says {used[section]}")

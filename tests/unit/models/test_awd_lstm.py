@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from bindgram.batch import Batch
-from bindgram.models.awd_lstm import AwdLstm, LanguageModel, WeightDropLstm, embed, locked_dropout
+from bindgram.models.awd_lstm import AwdLstm, WeightDropLstm, embed, locked_dropout
 from bindgram.settings.models import AwdLstmSettings, DropoutSettings
 
 NO_DROPOUT = DropoutSettings(embedding=0.0, input=0.0, weight=0.0, hidden=0.0)
@@ -91,23 +91,6 @@ def test_every_dropout_rate_changes_the_training_output(name):
     batch = Batch(tokens=torch.randint(0, 11, (2, 6)))
     torch.manual_seed(0)
     assert not torch.allclose(encoder_on(batch).values, encoder_off(batch).values)
-
-
-def test_language_model_is_tied_to_the_embedding():
-    model = LanguageModel(AwdLstm(SIZES, 11, 1, NO_DROPOUT), 0.0)
-    tokens = torch.randint(0, 11, (2, 6))
-    values, _ = model.encoder.encode(tokens, model.encoder.initial_state(2))
-    logits, _ = model(tokens, model.encoder.initial_state(2))
-    torch.testing.assert_close(logits, values @ model.encoder.embedding.T + model.bias)
-    assert sum(parameter.shape == (11, 5) for parameter in model.parameters()) == 1
-
-
-def test_output_dropout_changes_the_training_output():
-    model = LanguageModel(AwdLstm(SIZES, 11, 1, NO_DROPOUT), 0.5).train()
-    tokens = torch.randint(0, 11, (2, 6))
-    state = model.encoder.initial_state(2)
-    dropped = model(tokens, state)[0]
-    assert not torch.allclose(dropped, model.eval()(tokens, state)[0])
 
 
 def test_parameter_groups_run_from_input_to_output_and_cover_all():

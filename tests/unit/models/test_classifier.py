@@ -5,11 +5,12 @@ import torch
 
 from bindgram.batch import Batch, Features
 from bindgram.errors import InputError
-from bindgram.models.awd_lstm import AwdLstm, LanguageModel
+from bindgram.models.awd_lstm import AwdLstm
 from bindgram.models.classifier import N_SPECIAL_TOKENS, Classifier, build_encoder, transfer_encoder
 from bindgram.models.conv import Conv
 from bindgram.models.heads import ConcatPool, MaxPool
-from bindgram.models.losses import masked_binary_cross_entropy, masked_cross_entropy
+from bindgram.models.language_model import LanguageModel
+from bindgram.models.losses import cross_entropy_sum, masked_binary_cross_entropy
 from bindgram.sequence.kmers import SPECIAL_TOKENS, Vocabulary
 from bindgram.settings.models import (
     AwdLstmSettings,
@@ -33,7 +34,7 @@ def make_classifier(seed):
 
 def language_model_state(seed):
     torch.manual_seed(seed)
-    return LanguageModel(AwdLstm(SIZES, 4**2 + 3, 1, OFF), 0.0).state_dict()
+    return LanguageModel(AwdLstm(SIZES, 4**2 + 3, 1, OFF), 4**2 + 3, 0.0).state_dict()
 
 
 def test_transfer_moves_every_encoder_tensor_and_reports_it():
@@ -104,8 +105,12 @@ def test_masked_losses_ignore_unknown_targets():
     logits = torch.tensor([0.0, 100.0])
     loss = masked_binary_cross_entropy(logits, torch.tensor([1.0, 0.0]), torch.tensor([True, False]))
     assert loss.item() == pytest.approx(0.6931, abs=1e-4)
-    classes = masked_cross_entropy(torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.long), torch.zeros(2, 3) > 0)
-    assert classes.item() == 0.0
+    classes = cross_entropy_sum(torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.long), torch.zeros(2, 3) > 0)
+    assert [value.item() for value in classes] == [0.0, 0]
+    known = torch.tensor([[True, False, False], [False, True, False]])
+    nats, n_known = cross_entropy_sum(torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.long), known)
+    assert nats.item() == pytest.approx(2 * 1.3863, abs=1e-4)  # of four equal classes
+    assert n_known.item() == 2
 
 
 def test_vocabulary_size_of_encoders_is_that_of_the_vocabulary():

@@ -44,6 +44,7 @@ OPTIMIZER = {
 LANGUAGE_MODEL = {
     "vocabulary": {"k": 3, "stride": 1},
     "encoder": LSTM,
+    "objective": {"name": "next_token", "ar": 2.0, "tar": 1.0},
     "pretrain": {
         "optimizer": OPTIMIZER,
         "dropout": DROPOUT | {"output": 0.0},

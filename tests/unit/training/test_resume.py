@@ -49,6 +49,7 @@ STAGE = {
 LM = {
     "vocabulary": {"k": 2, "stride": 1},
     "encoder": {"name": "awd_lstm", "embedding_size": 4, "hidden_size": 6, "n_layers": 2},
+    "objective": {"name": "next_token", "ar": 0.1, "tar": 0.1},
     "pretrain": STAGE,
     "adapt": STAGE | {"epochs": 1},
 }
@@ -149,7 +150,7 @@ def finetuning(model):
 
 
 # Grows worse, so that the best weights are not the last ones.
-WORSENING = ADAMW | {"learning_rate": 0.5, "weight_decay": 0.0}
+WORSENING = ADAMW | {"learning_rate": 2.0, "weight_decay": 0.0, "warmup": 0.6}
 PATIENT = CNN["finetune"] | {"stages": [stage | {"epochs": 5} for stage in FINETUNE["stages"]], "patience": 1}
 TRAININGS = {
     "pretrain, AdamW": lambda: pretraining(WORSENING),

@@ -40,6 +40,7 @@ LM_STAGE = {
 LM = {
     "vocabulary": {"k": 2, "stride": 1},
     "encoder": {"name": "awd_lstm", "embedding_size": 16, "hidden_size": 24, "n_layers": 2},
+    "objective": {"name": "next_token", "ar": 0.0, "tar": 0.0},
     "pretrain": LM_STAGE,
     "adapt": LM_STAGE | {"epochs": 1},
 }

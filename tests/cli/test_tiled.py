@@ -24,8 +24,15 @@ MODEL = {
     "head": {"name": "max_pool", "hidden_size": 4, "dropout": 0.0, "hidden_dropout": 0.0},
     "finetune": {
         "stages": [{"unfrozen": None, "epochs": 1, "learning_rate": 1.0e-2}],
-        **{"layer_decay": 1.0, "weight_decay": 0.0, "schedule": "constant", "warmup": None, "clip_norm": None},
-        **{"batch_size": 8, "patience": None, "reverse_complement": True, "dropout": None, "precision": "32-true"},
+        **{"layer_decay": 1.0, "weight_decay": 0.0, "schedule": "constant", "warmup": None, "momentum": None},
+        **{
+            "clip_norm": None,
+            "batch_size": 8,
+            "patience": None,
+            "reverse_complement": True,
+            "dropout": None,
+            "precision": "32-true",
+        },
     },
 }
 COMMON = "--threads 1 --device cpu --revision 1"
@@ -53,7 +60,7 @@ def scanned(tiling):
     Path("model.yaml").write_text(yaml.safe_dump(MODEL))
     made = run(f"finetune --model model.yaml --labelled out/l.parquet --output cnn --seed 1 {COMMON}")
     assert made.exit_code == 0, made.output
-    assert run(f"predict --bundle cnn/s1 p.parquet --test-set T2=T2.parquet {COMMON}").exit_code == 0
+    assert run(f"score --bundle cnn/s1 p.parquet --test-set T2=T2.parquet {COMMON}").exit_code == 0
     return tiling
 
 
@@ -142,7 +149,7 @@ def test_baselines_are_fitted_and_scan_too(scanned):
 
 
 def test_without_a_twin_there_is_no_threshold(scanned):
-    run(f"predict --bundle cnn/s1 p.parquet --test-set other=T2.parquet {COMMON}")
+    run(f"score --bundle cnn/s1 p.parquet --test-set other=T2.parquet {COMMON}")
     scan()
     values = assess()
     assert values["T4.threshold"] is None

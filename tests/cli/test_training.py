@@ -26,6 +26,7 @@ OPTIMIZER = {
     "weight_decay": 0.0,
     "schedule": "constant",
     "warmup": None,
+    "momentum": None,
     "clip_norm": 1.0,
     "nonmonotone_checks": None,
 }
@@ -61,6 +62,7 @@ MODEL = {
         "weight_decay": 0.0,
         "schedule": "constant",
         "warmup": None,
+        "momentum": None,
         "clip_norm": None,
         "batch_size": 8,
         "patience": None,

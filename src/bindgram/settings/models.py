@@ -17,6 +17,7 @@ Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Warmup = Annotated[float, Field(gt=0, lt=1)]  # fraction of the steps in which the learning rate rises
+Momentum = Annotated[list[Fraction], Field(min_length=2, max_length=2)]  # at the lowest and at the highest rate
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
@@ -76,6 +77,7 @@ class OptimizerSettings(Settings):
     weight_decay: NonNegative
     schedule: Literal["one_cycle", "constant"]
     warmup: Warmup | None
+    momentum: Momentum | None
     clip_norm: Rate | None
     nonmonotone_checks: Positive | None
 
@@ -83,7 +85,7 @@ class OptimizerSettings(Settings):
     def _asgd_is_constant(self) -> "OptimizerSettings":
         if self.name == "nt_asgd" and self.schedule != "constant":
             raise ValueError("nt_asgd averages at a constant learning rate; set schedule: constant")
-        _check_warmup(self.schedule, self.warmup)
+        _check_cycle(self.schedule, self.warmup, self.momentum)
         if (self.name == "nt_asgd") != (self.nonmonotone_checks is not None):
             raise ValueError("nonmonotone_checks: required for nt_asgd and null for adamw")
         return self
@@ -162,6 +164,7 @@ class FinetuneStage(Settings):
     weight_decay: NonNegative
     schedule: Literal["one_cycle", "constant"]
     warmup: Warmup | None
+    momentum: Momentum | None
     clip_norm: Rate | None
     batch_size: Annotated[int, Field(ge=2)]  # batch normalisation needs two
     patience: Positive | None
@@ -170,8 +173,8 @@ class FinetuneStage(Settings):
     precision: Precision
 
     @model_validator(mode="after")
-    def _warmup_fits(self) -> "FinetuneStage":
-        _check_warmup(self.schedule, self.warmup)
+    def _cycle_fits(self) -> "FinetuneStage":
+        _check_cycle(self.schedule, self.warmup, self.momentum)
         return self
 
 
@@ -218,9 +221,11 @@ class ModelFile(Settings):
         return self.encoder.same_as if isinstance(self.encoder, SameAs) else None
 
 
-def _check_warmup(schedule: str, warmup: float | None) -> None:
+def _check_cycle(schedule: str, warmup: float | None, momentum: list[float] | None) -> None:
     if (schedule == "one_cycle") != (warmup is not None):
         raise ValueError("warmup: required for schedule one_cycle and null for constant")
+    if schedule != "one_cycle" and momentum is not None:
+        raise ValueError("momentum: goes with schedule one_cycle; set null for constant")
 
 
 def load_language_model(path: Path) -> LanguageModelFile:

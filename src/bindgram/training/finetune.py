@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from bindgram.errors import InputError
 from bindgram.models.classifier import Classifier
@@ -75,6 +76,18 @@ def train_classifier(
     return TrainedClassifier(run.best, pd.DataFrame(run.rows), run.metrics())
 
 
+def train_unfrozen(model: torch.nn.Module) -> None:
+    """Set a model to train, but for the statistics of normalisation layers that are frozen.
+
+    Dropout acts in frozen layers too: the layers above learn from what they will read later.
+    """
+    model.train()
+    for module in model.modules():
+        own = list(module.parameters(recurse=False))
+        if isinstance(module, _BatchNorm) and own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
+
+
 class _Run:
     """One fine-tuning and what it has found so far."""
 
@@ -127,7 +140,9 @@ class _Run:
         optimizer = make_optimizer("adamw", groups, rates, self.settings.weight_decay)
         steps = len(range(0, len(self.train), self.settings.batch_size)) * stage.epochs
         self.learner.optimizer = optimizer
-        self.learner.schedule = make_schedule(self.settings.schedule, optimizer, steps, self.settings.warmup)
+        self.learner.schedule = make_schedule(
+            self.settings.schedule, optimizer, steps, self.settings.warmup, self.settings.momentum
+        )
         self.stage, self.stage_epoch = number, 0
         return stage
 
@@ -145,7 +160,7 @@ class _Run:
             reverse_complement=self.settings.reverse_complement,
             first=self.step,
         )
-        self.model.train()
+        train_unfrozen(self.model)
         for batch in batches:
             labels = batch.targets["label"]
             with self.learner.autocast():

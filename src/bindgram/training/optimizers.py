@@ -43,10 +43,17 @@ def make_optimizer(
     return torch.optim.ASGD(parameters, lambd=0.0, t0=NEVER, weight_decay=weight_decay)
 
 
-def make_schedule(name: str, optimizer: torch.optim.Optimizer, n_steps: int, warmup: float | None) -> LRScheduler:
+def make_schedule(
+    name: str,
+    optimizer: torch.optim.Optimizer,
+    n_steps: int,
+    warmup: float | None,
+    momentum: Sequence[float] | None,
+) -> LRScheduler:
     """``one_cycle`` or ``constant``.
 
-    One cycle takes each group up to its own rate over the fraction `warmup` of all steps and down to almost nothing.
+    One cycle takes each group up to its own rate over the fraction `warmup` of all steps and down to almost nothing,
+    and AdamW's first beta from `momentum`[0] to `momentum`[1] and back (None: it stays as it is).
     """
     if name == "constant":
         return LambdaLR(optimizer, lambda step: 1.0)
@@ -54,7 +61,16 @@ def make_schedule(name: str, optimizer: torch.optim.Optimizer, n_steps: int, war
     n_steps = max(n_steps, 2)
     if warmup * n_steps == 1:  # a rise over zero steps, by which torch divides: start at the top instead
         warmup /= 2
-    return OneCycleLR(optimizer, max_lr=rates, total_steps=n_steps, pct_start=warmup, cycle_momentum=False)
+    high, low = momentum or (0.0, 0.0)
+    return OneCycleLR(
+        optimizer,
+        max_lr=rates,
+        total_steps=n_steps,
+        pct_start=warmup,
+        cycle_momentum=momentum is not None,
+        max_momentum=high,
+        base_momentum=low,
+    )
 
 
 class NonMonotoneTrigger:

@@ -117,7 +117,9 @@ class _Run:
             wanted.name, [list(model.parameters())], [wanted.learning_rate], wanted.weight_decay
         )
         self.n_steps = self._count_steps()
-        self.learner.schedule = make_schedule(wanted.schedule, self.learner.optimizer, self.n_steps, wanted.warmup)
+        self.learner.schedule = make_schedule(
+            wanted.schedule, self.learner.optimizer, self.n_steps, wanted.warmup, wanted.momentum
+        )
         self.trigger = NonMonotoneTrigger(wanted.nonmonotone_checks)
         self.step, self.validated = 0, 0  # steps done, and those done at the last validation
         self.recurrent: State = []

@@ -15,6 +15,7 @@ FINETUNE = {
     "weight_decay": 0.0,
     "schedule": "one_cycle",
     "warmup": 0.25,
+    "momentum": None,
     "clip_norm": None,
     "batch_size": 8,
     "patience": None,
@@ -38,6 +39,7 @@ OPTIMIZER = {
     "weight_decay": 0.0,
     "schedule": "one_cycle",
     "warmup": 0.25,
+    "momentum": None,
     "clip_norm": None,
     "nonmonotone_checks": None,
 }

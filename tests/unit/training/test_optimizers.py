@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -36,7 +38,7 @@ def test_freezing_forgets_the_gradients_of_an_earlier_stage():
 def test_one_cycle_peaks_at_each_groups_own_rate_and_ends_low():
     groups = [[nn.Parameter(torch.zeros(1))], [nn.Parameter(torch.zeros(1))]]
     optimizer = make_optimizer("adamw", groups, [1.0, 2.0], 0.0)
-    schedule = make_schedule("one_cycle", optimizer, 40, warmup=0.25)
+    schedule = make_schedule("one_cycle", optimizer, 40, warmup=0.25, momentum=None)
     rates = []
     for _ in range(40):
         rates.append([group["lr"] for group in optimizer.param_groups])
@@ -51,7 +53,7 @@ def test_one_cycle_peaks_at_each_groups_own_rate_and_ends_low():
 @pytest.mark.parametrize(("n_steps", "warmup"), [(10, 0.1), (4, 0.25), (2, 0.5), (3, 0.1)])
 def test_one_cycle_takes_so_few_steps_that_the_rise_has_none(n_steps, warmup):
     optimizer = make_optimizer("adamw", [[nn.Parameter(torch.zeros(1))]], [1.0], 0.0)
-    schedule = make_schedule("one_cycle", optimizer, n_steps, warmup)
+    schedule = make_schedule("one_cycle", optimizer, n_steps, warmup, None)
     rates = []
     for _ in range(n_steps):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -59,6 +61,26 @@ def test_one_cycle_takes_so_few_steps_that_the_rise_has_none(n_steps, warmup):
         schedule.step()
     assert max(rates) > 0.5
     assert rates == sorted(rates, reverse=True)
+
+
+def test_momentum_falls_while_the_rate_rises_and_comes_back():
+    """As fastai's ``fit_one_cycle(..., moms=(0.8, 0.7))``: cosines between the two, in step with the rate."""
+    optimizer = make_optimizer("adamw", [[nn.Parameter(torch.zeros(1))], [nn.Parameter(torch.zeros(1))]], [1.0, 2.0], 0)
+    schedule = make_schedule("one_cycle", optimizer, 41, 0.275, [0.8, 0.7])
+    betas = []
+    for _ in range(41):
+        assert len({group["betas"] for group in optimizer.param_groups}) == 1
+        betas.append(optimizer.param_groups[0]["betas"])
+        optimizer.step()
+        schedule.step()
+    first, second = zip(*betas, strict=True)
+    assert set(second) == {0.99}
+    assert (first[0], min(first), first[-1]) == (pytest.approx(0.8), pytest.approx(0.7, abs=1e-3), pytest.approx(0.8))
+    lowest = first.index(min(first))
+    assert lowest in (10, 11)
+    assert list(first[:lowest]) == sorted(first[:lowest], reverse=True)
+    assert list(first[lowest:]) == sorted(first[lowest:])
+    assert first[5] == pytest.approx(0.7 + 0.05 * (1 + math.cos(math.pi * 5 / (0.275 * 41 - 1))))
 
 
 def test_averaging_starts_when_a_loss_is_above_the_best_of_the_older_ones():

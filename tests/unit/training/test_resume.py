@@ -24,6 +24,7 @@ ADAMW = {
     "weight_decay": 1e-2,
     "schedule": "one_cycle",
     "warmup": 0.3,
+    "momentum": None,
     "clip_norm": 0.5,
     "nonmonotone_checks": None,
 }
@@ -32,6 +33,7 @@ NT_ASGD = ADAMW | {
     "learning_rate": 3.0,
     "schedule": "constant",
     "warmup": None,
+    "momentum": None,
     "nonmonotone_checks": 1,
 }
 STAGE = {
@@ -62,6 +64,7 @@ FINETUNE = {
     "weight_decay": 1e-2,
     "schedule": "one_cycle",
     "warmup": 0.25,
+    "momentum": None,
     "clip_norm": 1.0,
     "batch_size": 8,
     "patience": None,

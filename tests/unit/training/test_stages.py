@@ -22,6 +22,7 @@ OPTIMIZER = {
     "weight_decay": 0.0,
     "schedule": "one_cycle",
     "warmup": 0.25,
+    "momentum": None,
     "clip_norm": 1.0,
     "nonmonotone_checks": None,
 }
@@ -54,6 +55,7 @@ FINETUNE = {
     "weight_decay": 0.0,
     "schedule": "one_cycle",
     "warmup": 0.25,
+    "momentum": None,
     "clip_norm": 1.0,
     "batch_size": 16,
     "patience": None,

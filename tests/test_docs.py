@@ -157,7 +157,7 @@ def test_walking_the_settings_finds_nested_keys_and_choices():
     """The test above sees nothing if this is wrong."""
     found = leaves(ModelFile) | leaves(Config)
     assert {"finetune.stages[].unfrozen", "encoder.same_as", "battery.test_sets.<name>.ratio", "seeds"} <= set(found)
-    assert found["encoder.name"] == {"awd_lstm", "conv"}
+    assert {"awd_lstm", "conv", "danq"} <= found["encoder.name"]
     assert {"genomic_matched", "dinucleotide_shuffle"} <= found["negatives.schemes"]
 
 

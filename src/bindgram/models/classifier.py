@@ -10,12 +10,21 @@ from bindgram.batch import Batch
 from bindgram.models.awd_lstm import AwdLstm
 from bindgram.models.bundle import check_tensors
 from bindgram.models.conv import Conv
-from bindgram.models.heads import ConcatPool, MaxPool
-from bindgram.settings.models import AwdLstmSettings, ConvSettings, DropoutSettings, ModelFile, VocabularySettings
+from bindgram.models.danq import DanQ
+from bindgram.models.deepsea import DeepSea
+from bindgram.models.heads import ConcatPool, MaxMeanPool, MaxPool
+from bindgram.models.symmetric_conv import N_SPECIAL_TOKENS, SymmetricConv
+from bindgram.settings.encoders import (
+    AwdLstmSettings,
+    DropoutSettings,
+    EncoderSettings,
+    SymmetricConvSettings,
+    VocabularySettings,
+)
+from bindgram.settings.models import ModelFile
 
-ENCODERS = {"awd_lstm": AwdLstm, "conv": Conv}
-HEADS = {"concat_pool": ConcatPool, "max_pool": MaxPool}
-N_SPECIAL_TOKENS = 3  # as in bindgram.sequence.kmers, which models may not import; a test ties the two
+ENCODERS = {"awd_lstm": AwdLstm, "conv": Conv, "deepsea": DeepSea, "danq": DanQ, "symmetric_conv": SymmetricConv}
+HEADS = {"concat_pool": ConcatPool, "max_pool": MaxPool, "max_mean_pool": MaxMeanPool}
 
 
 class Classifier(nn.Module):
@@ -36,20 +45,17 @@ class Classifier(nn.Module):
 
 
 def build_encoder(
-    settings: AwdLstmSettings | ConvSettings, vocabulary: VocabularySettings | None, dropout: DropoutSettings | None
+    settings: EncoderSettings, vocabulary: VocabularySettings | None, dropout: DropoutSettings | None
 ) -> nn.Module:
     """Build an encoder with random weights."""
-    if isinstance(settings, ConvSettings):
-        return ENCODERS["conv"](settings)
-    assert vocabulary is not None
-    assert dropout is not None
-    size = 4**vocabulary.k + N_SPECIAL_TOKENS
-    return ENCODERS["awd_lstm"](settings, size, vocabulary.stride, dropout)
+    build = ENCODERS[settings.name]
+    if isinstance(settings, AwdLstmSettings):
+        assert vocabulary is not None
+        return build(settings, 4**vocabulary.k + N_SPECIAL_TOKENS, vocabulary.stride, dropout)
+    return build(settings, dropout) if isinstance(settings, SymmetricConvSettings) else build(settings)
 
 
-def build_classifier(
-    model: ModelFile, encoder: AwdLstmSettings | ConvSettings, vocabulary: VocabularySettings | None
-) -> Classifier:
+def build_classifier(model: ModelFile, encoder: EncoderSettings, vocabulary: VocabularySettings | None) -> Classifier:
     """Build a classifier with random weights from a model file and its resolved encoder and vocabulary."""
     built = build_encoder(encoder, vocabulary, model.finetune.dropout)
     return Classifier(built, HEADS[model.head.name](model.head, built.out_channels))

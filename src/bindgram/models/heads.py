@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from bindgram.batch import Batch, Features
-from bindgram.settings.models import ConcatPoolHead, MaxPoolHead
+from bindgram.settings.models import ConcatPoolHead, MaxMeanPoolHead, MaxPoolHead
 
 
 class ConcatPool(nn.Module):
@@ -21,15 +21,24 @@ class ConcatPool(nn.Module):
 
     def forward(self, features: Features, batch: Batch) -> Tensor:
         """Return (batch,) logits."""
-        values = _masked(features, 0.0)
         if features.mask is None:
-            last, mean = values[:, -1], values.mean(dim=1)
+            last = features.values[:, -1]
         else:
             n_real = features.mask.sum(dim=1, keepdim=True)
-            last = values.take_along_dim(n_real[..., None] - 1, dim=1)[:, 0]
-            mean = values.sum(dim=1) / n_real
-        highest = _masked(features, -torch.inf).amax(dim=1)
-        return self.layers(torch.cat([last, highest, mean], dim=1))[:, 0]
+            last = features.values.take_along_dim(n_real[..., None] - 1, dim=1)[:, 0]
+        return self.layers(torch.cat([last, _highest(features), _mean(features)], dim=1))[:, 0]
+
+
+class MaxMeanPool(nn.Module):
+    """Maximum and mean over positions → hidden layer → score; unlike `ConcatPool`, no position counts more."""
+
+    def __init__(self, settings: MaxMeanPoolHead, in_channels: int) -> None:
+        super().__init__()
+        self.layers = _scorer(2 * in_channels, settings)
+
+    def forward(self, features: Features, batch: Batch) -> Tensor:
+        """Return (batch,) logits."""
+        return self.layers(torch.cat([_highest(features), _mean(features)], dim=1))[:, 0]
 
 
 class MaxPool(nn.Module):
@@ -41,7 +50,17 @@ class MaxPool(nn.Module):
 
     def forward(self, features: Features, batch: Batch) -> Tensor:
         """Return (batch,) logits."""
-        return self.layers(_masked(features, -torch.inf).amax(dim=1))[:, 0]
+        return self.layers(_highest(features))[:, 0]
+
+
+def _highest(features: Features) -> Tensor:
+    return _masked(features, -torch.inf).amax(dim=1)
+
+
+def _mean(features: Features) -> Tensor:
+    if features.mask is None:
+        return features.values.mean(dim=1)
+    return _masked(features, 0.0).sum(dim=1) / features.mask.sum(dim=1, keepdim=True)
 
 
 def _masked(features: Features, fill: float) -> Tensor:
@@ -50,7 +69,7 @@ def _masked(features: Features, fill: float) -> Tensor:
     return features.values.masked_fill(~features.mask[..., None], fill)
 
 
-def _scorer(in_channels: int, settings: ConcatPoolHead | MaxPoolHead) -> nn.Sequential:
+def _scorer(in_channels: int, settings: ConcatPoolHead | MaxPoolHead | MaxMeanPoolHead) -> nn.Sequential:
     return nn.Sequential(
         nn.BatchNorm1d(in_channels),
         nn.Dropout(settings.dropout),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bindgram.settings.adaptation import group_of, pool_of
 from bindgram.settings.config import Config, CostSettings
-from bindgram.settings.models import AwdLstmSettings, LmStage, ModelFile, SameAs, VocabularySettings
+from bindgram.settings.models import LmStage, ModelFile, SameAs, VocabularySettings
 from bindgram.settings.project import Project
 from bindgram.settings.sheets import Experiment, is_url
 from bindgram.settings.splits import SPLITS, AssemblySplit
@@ -209,7 +209,7 @@ def _n_tokens(vocabulary: VocabularySettings | None, width: int) -> int:
 def _vocabulary(project: Project, model: ModelFile) -> VocabularySettings | None:
     if isinstance(model.encoder, SameAs):
         return project.language_models[model.encoder.same_as].vocabulary
-    return model.vocabulary if isinstance(model.encoder, AwdLstmSettings) else None
+    return model.vocabulary
 
 
 def _classifier_works(project: Project, split: str, lengths: Mapping[str, Lengths]) -> Iterator[Work]:

@@ -11,59 +11,27 @@ from pydantic import Field, model_validator
 
 from bindgram.settings.adaptation import Adaptation
 from bindgram.settings.base import Id, Settings, parse, read_yaml
+from bindgram.settings.encoders import (
+    SINGLE_BASES,
+    DropoutSettings,
+    EncoderSettings,
+    Fraction,
+    LmDropoutSettings,
+    LmEncoderSettings,
+    Positive,
+    SymmetricConvSettings,
+    VocabularySettings,
+    wrong_dropout,
+    wrong_vocabulary,
+)
+from bindgram.settings.encoders import AwdLstmSettings as AwdLstmSettings  # parts of the files described here
+from bindgram.settings.encoders import ConvSettings as ConvSettings
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Warmup = Annotated[float, Field(gt=0, lt=1)]  # fraction of the steps in which the learning rate rises
 Momentum = Annotated[list[Fraction], Field(min_length=2, max_length=2)]  # at the lowest and at the highest rate
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-
-
-class VocabularySettings(Settings):
-    """k-mers of `k` bases, one every `stride` bases."""
-
-    k: Annotated[int, Field(ge=1, le=8)]
-    stride: Positive
-
-    @model_validator(mode="after")
-    def _no_gaps(self) -> "VocabularySettings":
-        if self.stride > self.k:
-            raise ValueError(f"stride {self.stride} > k {self.k} would skip bases")
-        return self
-
-
-class AwdLstmSettings(Settings):
-    """AWD-LSTM (Merity et al. 2017): sizes of embedding and hidden layers; the last layer has embedding size."""
-
-    name: Literal["awd_lstm"]
-    embedding_size: Positive
-    hidden_size: Positive
-    n_layers: Positive
-
-
-class ConvSettings(Settings):
-    """One convolution over one-hot bases, as in DeepBind (Alipanahi et al. 2015)."""
-
-    name: Literal["conv"]
-    n_filters: Positive
-    filter_width: Positive
-
-
-class DropoutSettings(Settings):
-    """Dropout rates of the AWD-LSTM encoder."""
-
-    embedding: Fraction
-    input: Fraction
-    weight: Fraction
-    hidden: Fraction
-
-
-class LmDropoutSettings(DropoutSettings):
-    """Dropout rates of the language model: the encoder's and that of the decoder's input."""
-
-    output: Fraction
 
 
 class OptimizerSettings(Settings):
@@ -124,10 +92,21 @@ class LanguageModelFile(Settings):
     """A language model: vocabulary, encoder, objective, pretraining, and adaptation where models ask for it."""
 
     vocabulary: VocabularySettings
-    encoder: AwdLstmSettings
+    encoder: Annotated[LmEncoderSettings, Field(discriminator="name")]
     objective: NextTokenSettings
     pretrain: LmStage
     adapt: LmStage | None
+
+    @model_validator(mode="after")
+    def _fits_the_encoder(self) -> "LanguageModelFile":
+        if isinstance(self.encoder, SymmetricConvSettings) and self.vocabulary != SINGLE_BASES:
+            raise ValueError("vocabulary: symmetric_conv reads single bases; set k: 1, stride: 1")
+        if isinstance(self.encoder, SymmetricConvSettings) and self.objective.name == "next_token":
+            raise ValueError("objective: symmetric_conv sees the bases on both sides and so the answer of next_token")
+        for name, stage in (("pretrain", self.pretrain), ("adapt", self.adapt)):
+            if stage and (wrong := wrong_dropout(self.encoder, stage.dropout)):
+                raise ValueError(f"{name}.{wrong}")
+        return self
 
 
 class ConcatPoolHead(Settings):
@@ -143,6 +122,15 @@ class MaxPoolHead(Settings):
     """Max over positions, then one hidden layer."""
 
     name: Literal["max_pool"]
+    hidden_size: Positive
+    dropout: Fraction
+    hidden_dropout: Fraction
+
+
+class MaxMeanPoolHead(Settings):
+    """Max and mean over positions, then one hidden layer."""
+
+    name: Literal["max_mean_pool"]
     hidden_size: Positive
     dropout: Fraction
     hidden_dropout: Fraction
@@ -192,9 +180,9 @@ class ModelFile(Settings):
 
     pretrained: str
     adapt: Adaptation
-    encoder: Annotated[AwdLstmSettings | ConvSettings, Field(discriminator="name")] | SameAs
+    encoder: Annotated[EncoderSettings, Field(discriminator="name")] | SameAs
     vocabulary: VocabularySettings | None
-    head: Annotated[ConcatPoolHead | MaxPoolHead, Field(discriminator="name")]
+    head: Annotated[ConcatPoolHead | MaxPoolHead | MaxMeanPoolHead, Field(discriminator="name")]
     finetune: FinetuneStage
 
     @model_validator(mode="after")
@@ -204,15 +192,15 @@ class ModelFile(Settings):
             raise ValueError(f"encoder: a pretrained model says 'encoder: {{same_as: {self.pretrained}}}'")
         if not is_name and self.adapt != "none":
             raise ValueError("adapt: needs the name of a language model in pretrained; set adapt: none")
-        if isinstance(self.encoder, SameAs) and self.vocabulary is not None:
-            raise ValueError("vocabulary: comes from the language model; set vocabulary: null")
-        if isinstance(self.encoder, AwdLstmSettings) and self.vocabulary is None:
-            raise ValueError("vocabulary: awd_lstm reads k-mers; give k and stride")
-        if isinstance(self.encoder, ConvSettings) and self.vocabulary is not None:
-            raise ValueError("vocabulary: conv reads one-hot bases; set vocabulary: null")
-        uses_lstm = not isinstance(self.encoder, ConvSettings)
-        if uses_lstm != (self.finetune.dropout is not None):
-            raise ValueError("finetune.dropout: required for awd_lstm and null for conv")
+        if isinstance(self.encoder, SameAs):
+            if self.vocabulary is not None:
+                raise ValueError("vocabulary: comes from the language model; set vocabulary: null")
+            if self.finetune.dropout is None:
+                raise ValueError("finetune.dropout: encoders of language models have dropout rates; give them")
+        elif wrong := wrong_vocabulary(self.encoder, self.vocabulary):
+            raise ValueError(wrong)
+        elif wrong := wrong_dropout(self.encoder, self.finetune.dropout):
+            raise ValueError(f"finetune.{wrong}")
         return self
 
     @property

@@ -12,6 +12,7 @@ from bindgram.errors import InputError, raise_all
 from bindgram.settings.adaptation import POOLED, pool_of
 from bindgram.settings.base import named_file, suggestion, with_suggestions
 from bindgram.settings.config import Config, Scheme, parse_config
+from bindgram.settings.encoders import wrong_dropout
 from bindgram.settings.models import LanguageModelFile, ModelFile, load_language_model, load_model
 from bindgram.settings.selection import read_list, select, selection_problems
 from bindgram.settings.sheets import (
@@ -177,6 +178,8 @@ def _load_models(
             loaded = _collect(problems, lambda lm=lm: load_language_model(named_file(root / f"config/lms/{lm}.yaml")))
             if loaded is not None:
                 language_models[lm] = loaded
+        if lm in language_models and (wrong := wrong_dropout(language_models[lm].encoder, model.finetune.dropout)):
+            problems.append(f"config/models/{name}.yaml: finetune.{wrong}")
         if model.adapt != "none" and lm in language_models and language_models[lm].adapt is None:
             problems.append(
                 f"config/models/{name}.yaml: adapt: config/lms/{lm}.yaml has no adapt stage; add one or set adapt: none"

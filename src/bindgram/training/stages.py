@@ -17,15 +17,8 @@ from bindgram.models.classifier import build_classifier, transfer_encoder
 from bindgram.provenance import make_provenance
 from bindgram.sequence.dna import codes_of
 from bindgram.sequence.kmers import Vocabulary
-from bindgram.settings.models import (
-    AwdLstmSettings,
-    ConvSettings,
-    LanguageModelFile,
-    LmStage,
-    ModelFile,
-    SameAs,
-    VocabularySettings,
-)
+from bindgram.settings.encoders import EncoderSettings, wrong_dropout
+from bindgram.settings.models import LanguageModelFile, LmStage, ModelFile, SameAs, VocabularySettings
 from bindgram.training.checkpoints import Checkpoints
 from bindgram.training.finetune import train_classifier
 from bindgram.training.loaders import Lanes
@@ -193,7 +186,7 @@ def finetune(
 
 def resolve_encoder(
     model: ModelFile, language_model: LanguageModelFile | None, pretrained: Bundle | None, where: str
-) -> tuple[AwdLstmSettings | ConvSettings, VocabularySettings | None]:
+) -> tuple[EncoderSettings, VocabularySettings | None]:
     """The encoder and vocabulary that a model file means: its own, its language model's, or its bundle's.
 
     Raises
@@ -210,6 +203,8 @@ def resolve_encoder(
         encoder, vocabulary = language_model.encoder, language_model.vocabulary
     else:
         encoder, vocabulary = model.encoder, model.vocabulary
+    if wrong := wrong_dropout(encoder, model.finetune.dropout):
+        raise InputError(f"{where}: finetune.{wrong}")
     if pretrained is not None:
         for section, ours in (("vocabulary", vocabulary), ("encoder", encoder)):
             expected = ours.model_dump() if ours else None

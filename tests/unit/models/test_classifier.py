@@ -8,7 +8,7 @@ from bindgram.errors import InputError
 from bindgram.models.awd_lstm import AwdLstm
 from bindgram.models.classifier import N_SPECIAL_TOKENS, Classifier, build_encoder, transfer_encoder
 from bindgram.models.conv import Conv
-from bindgram.models.heads import ConcatPool, MaxPool
+from bindgram.models.heads import ConcatPool, MaxMeanPool, MaxPool
 from bindgram.models.language_model import LanguageModel
 from bindgram.models.losses import cross_entropy_sum, masked_binary_cross_entropy
 from bindgram.sequence.kmers import SPECIAL_TOKENS, Vocabulary
@@ -17,6 +17,7 @@ from bindgram.settings.models import (
     ConcatPoolHead,
     ConvSettings,
     DropoutSettings,
+    MaxMeanPoolHead,
     MaxPoolHead,
     VocabularySettings,
 )
@@ -93,6 +94,10 @@ def test_concat_pool_takes_last_maximum_and_mean_of_real_positions():
             seen["pooled"] = pooled
             return pooled
 
+    without_last = MaxMeanPool(MaxMeanPoolHead(name="max_mean_pool", hidden_size=5, dropout=0.0, hidden_dropout=0.0), 1)
+    without_last.layers = Spy()
+    without_last(Features(values, torch.tensor([[True, True, True, False]]), 1.0), Batch())
+    assert seen["pooled"].tolist() == [[5.0, 3.0]]
     head = ConcatPool(CONCAT, 1)
     head.layers = Spy()
     head(Features(values, torch.tensor([[True, True, True, False]]), 1.0), Batch())

@@ -32,6 +32,16 @@ MODEL = {
     "finetune": FINETUNE,
 }
 CONV = {"name": "conv", "n_filters": 4, "filter_width": 8}
+DEEPSEA = {"name": "deepsea", "layers": [4, 4], "filter_width": 8, "pool_width": 4, "dropout": [0.2, 0.2]}
+SYMMETRIC = {
+    "name": "symmetric_conv",
+    "channels": 4,
+    "stem_width": 5,
+    "filter_width": 3,
+    "dilations": [1, 2],
+    "features": 4,
+}
+BLOCK_DROPOUT = {"embedding": None, "input": None, "weight": None, "hidden": 0.1}
 LSTM = {"name": "awd_lstm", "embedding_size": 4, "hidden_size": 8, "n_layers": 2}
 OPTIMIZER = {
     "name": "adamw",
@@ -95,6 +105,12 @@ def test_model_with_its_own_encoder_has_no_language_model(model):
     assert conv.language_model is None
 
 
+@pytest.mark.parametrize("vocabulary", [None, {"k": 1, "stride": 1}])
+def test_a_symmetric_encoder_reads_bases_with_or_without_a_vocabulary_of_them(model, vocabulary):
+    read = model(pretrained="none", encoder=SYMMETRIC, vocabulary=vocabulary, finetune__dropout=BLOCK_DROPOUT)
+    assert read.finetune.dropout.hidden == 0.1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -109,8 +125,31 @@ def test_model_with_its_own_encoder_has_no_language_model(model):
             {"pretrained": "none", "encoder": CONV, "vocabulary": {"k": 3, "stride": 1}, "finetune__dropout": None},
             "conv reads one-hot bases; set vocabulary: null",
         ),
-        ({"pretrained": "none", "encoder": CONV}, "finetune.dropout: required for awd_lstm and null for conv"),
-        ({"finetune__dropout": None}, "finetune.dropout: required for awd_lstm and null for conv"),
+        (
+            {"pretrained": "none", "encoder": CONV},
+            "finetune.dropout: required for awd_lstm and symmetric_conv and null",
+        ),
+        ({"finetune__dropout": None}, "finetune.dropout: encoders of language models have dropout rates; give them"),
+        (
+            {"pretrained": "none", "encoder": SYMMETRIC},
+            "finetune.dropout: symmetric_conv has no embedding, input, weight",
+        ),
+        (
+            {
+                "pretrained": "none",
+                "encoder": LSTM,
+                "vocabulary": {"k": 3, "stride": 1},
+                "finetune__dropout__weight": None,
+            },
+            "finetune.dropout: awd_lstm needs a rate for weight; 0.0 = no dropout",
+        ),
+        (
+            {"pretrained": "none", "encoder": SYMMETRIC, "vocabulary": {"k": 3, "stride": 1}},
+            "symmetric_conv reads one-hot bases; set vocabulary: null, or k: 1, stride: 1",
+        ),
+        ({"pretrained": "none", "encoder": SYMMETRIC | {"channels": 7}}, "channels: must be even"),
+        ({"pretrained": "none", "encoder": SYMMETRIC | {"filter_width": 4}}, "filter_width: must be odd"),
+        ({"pretrained": "none", "encoder": DEEPSEA | {"dropout": [0.2]}}, "dropout: one rate for each of the 2 layers"),
         ({"adapt": "factor"}, "adapt"),
         ({"head__name": "mean_pool"}, "head"),
         ({"finetune__stages": []}, "finetune.stages"),
@@ -145,7 +184,16 @@ def test_nt_asgd_is_a_choice_with_its_own_settings(language_model):
             "nonmonotone_checks: required for nt_asgd",
         ),
         ({"pretrain__optimizer__nonmonotone_checks": 5}, "nonmonotone_checks: required for nt_asgd and null for adamw"),
-        ({"encoder": CONV}, "encoder.name"),
+        ({"encoder": CONV}, "encoder: .*'awd_lstm', 'symmetric_conv'"),
+        ({"encoder": SYMMETRIC}, "vocabulary: symmetric_conv reads single bases; set k: 1, stride: 1"),
+        (
+            {"encoder": SYMMETRIC, "vocabulary": {"k": 1, "stride": 1}},
+            "objective: symmetric_conv sees the bases on both sides and so the answer of next_token",
+        ),
+        (
+            {"pretrain__dropout__weight": None},
+            "pretrain.dropout: awd_lstm needs a rate for weight; 0.0 = no dropout",
+        ),
         ({"pretrain__dropout__embedding": 1.0}, "pretrain.dropout.embedding"),
         ({"pretrain__precision": "8-bit"}, "pretrain.precision"),
     ],

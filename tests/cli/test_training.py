@@ -211,7 +211,9 @@ def test_pretraining_logs_nats_per_base_beside_the_markov_model(folder):
     assert "Markov" in result.stderr
     assert "tokens/s" in result.stderr
     config = json.loads((folder / "lm/config.json").read_text())
-    assert {"valid_nats_per_base", "markov3_nats_per_base", "beats_markov3"} <= set(config["metrics"])
+    assert {"valid_nats_per_base", "markov_nats_per_base", "markov_best_order", "markov_orders", "beats_markov"} <= set(
+        config["metrics"]
+    )
 
 
 def test_a_misspelt_key_of_a_model_file_is_named(folder):

@@ -243,7 +243,7 @@ def learning_figure(title: str, logs: Sequence[tuple[str, pd.DataFrame]], tables
     Parameters
     ----------
     logs : (model, log) with the columns of ``train_log.tsv``; logs of the same model are its seeds. Logs of language
-        models have their own panel, in nats per base, with the order-3 Markov model for comparison.
+        models have their own panel, in nats per base, with the best Markov model for comparison.
     tables : predictions of the experiment, of which a reason for a skip is taken.
     """
     from matplotlib.figure import Figure
@@ -297,9 +297,9 @@ def _draw_language_models(axes: "Axes", logs: Sequence[tuple[str, pd.DataFrame]]
         tokens = np.cumsum(np.diff(log["tokens"], prepend=0).clip(min=0)) / 1e6
         label = name if first else None
         axes.plot(tokens, log["valid_nats_per_base"], color=colour, linewidth=1.6, marker=".", label=label)
-        markov = log["markov3_nats_per_base"].iloc[-1]
+        markov = log["markov_nats_per_base"].iloc[-1]
         axes.axhline(markov, color=colour, linestyle="--", linewidth=1)
-    axes.plot([], [], color="0.3", linestyle="--", label="(dashed: order-3 Markov model)")
+    axes.plot([], [], color="0.3", linestyle="--", label="(dashed: best Markov model)")
     axes.set(title="Language model, held-out regions", xlabel="million tokens read", ylabel="nats per base")
     axes.legend()
 

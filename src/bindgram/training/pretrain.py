@@ -1,8 +1,7 @@
 """Language modelling: pretraining on a genome corpus and adaptation to the positives of an experiment.
 
 Recurrent state is carried from step to step (truncated backpropagation through time). Losses are given in nats per
-base, beside those of an order-3 Markov model fitted on the same training tokens and scored on the same validation
-tokens.
+base, beside those of Markov models fitted on the same training tokens and scored on the same validation tokens.
 """
 
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bindgram.data.markov import fit_markov, markov_nats_per_base
+from bindgram.data.markov import markov_nats_per_base
 from bindgram.errors import InputError
 from bindgram.models.awd_lstm import State
 from bindgram.models.bundle import check_tensors
@@ -28,7 +27,6 @@ from bindgram.training.objectives import OBJECTIVES, NextToken
 from bindgram.training.optimizers import NonMonotoneTrigger, averaged_weights, make_optimizer, make_schedule
 from bindgram.training.progress import Progress, announce
 
-MARKOV_ORDER = 3
 N_VALID_LANES = 32
 FIELDS = ("step", "validated", "running", "markov", "best", "best_nats", "rows")  # of `_Run`, kept as they are
 
@@ -124,7 +122,7 @@ class _Run:
         self.step, self.validated = 0, 0  # steps done, and those done at the last validation
         self.recurrent: State = []
         self.running = 0.0  # sum of the losses since the last validation
-        self.markov: float | None = None
+        self.markov: dict[int, float] | None = None  # nats per base by order
         self.best: dict[str, torch.Tensor] = {}
         self.best_nats = float("inf")
         self.rows: list[dict[str, Any]] = []
@@ -188,9 +186,13 @@ class _Run:
         optimizer, n_steps = self.learner.optimizer, self.step - self.validated
         with self.progress.paused(), averaged_weights(optimizer, self.trigger):
             if self.markov is None:
-                single = self.vocabulary.at_every_base
-                fitted = fit_markov(self.lanes.tokens, single, MARKOV_ORDER)
-                self.markov = markov_nats_per_base(fitted, self.valid_positions, single)
+                self.markov = markov_nats_per_base(
+                    self.lanes.tokens,
+                    self.valid_positions,
+                    self.vocabulary,
+                    reverse_complement=self.stage.reverse_complement,
+                    check=self.checkpoint.check,
+                )
             nats = self._valid_nats()
             if nats < self.best_nats:
                 self.best_nats, self.best = nats, self.learner.weights()
@@ -204,14 +206,14 @@ class _Run:
                 "learning_rate": optimizer.param_groups[0]["lr"],
                 "train_nats_per_base": train_nats,
                 "valid_nats_per_base": nats,
-                "markov3_nats_per_base": self.markov,
+                "markov_nats_per_base": min(self.markov.values()),
             }
         )
         self.running, self.validated = 0.0, self.step
         trained = f"train {train_nats:.4f}, {self.progress.rate:,.0f} tokens/s" if n_steps else "before training"
         announce(
-            f"{self.name}: step {self.step}/{self.n_steps}: valid {nats:.4f} nats per base (Markov {self.markov:.4f}), "
-            f"{trained}"
+            f"{self.name}: step {self.step}/{self.n_steps}: valid {nats:.4f} nats per base (Markov "
+            f"{min(self.markov.values()):.4f}), {trained}"
         )
 
     @torch.no_grad()
@@ -258,12 +260,16 @@ class _Run:
         announce(f"{self.name}: goes on from its checkpoint after step {self.step}/{self.n_steps}")
 
     def metrics(self) -> dict[str, Any]:
-        """Best validation loss beside the Markov model's, and how much was read."""
-        found, markov = np.isfinite(self.best_nats), float("nan") if self.markov is None else self.markov
+        """Best validation loss beside those of Markov models, and how much was read."""
+        found = np.isfinite(self.best_nats)
+        orders = {str(order): round(nats, 6) for order, nats in (self.markov or {}).items() if np.isfinite(nats)}
+        best = min(orders, key=orders.__getitem__, default=None)
         return {
             "valid_nats_per_base": round(self.best_nats, 6) if found else None,
-            "markov3_nats_per_base": round(markov, 6) if np.isfinite(markov) else None,
-            "beats_markov3": bool(found and self.best_nats < markov),
+            "markov_nats_per_base": orders.get(best),
+            "markov_best_order": None if best is None else int(best),
+            "markov_orders": orders,
+            "beats_markov": bool(found and best is not None and self.best_nats < orders[best]),
             "train_tokens": self.n_steps * self.stage.batch_size * self.stage.bptt,
             "averaged": self.trigger.triggered,
         }

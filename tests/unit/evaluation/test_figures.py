@@ -103,7 +103,7 @@ def test_score_panels_are_one_per_model_in_the_order_given(tmp_path):
 
 def test_learning_curves_tell_classifiers_from_language_models(tmp_path):
     lm = pd.DataFrame({"stage": "pretrain", "tokens": [10, 20], "valid_nats_per_base": [1.3, 1.2]})
-    logs = [("lstm", classifier_log()), ("hg38", lm.assign(markov3_nats_per_base=1.25)), ("none", pd.DataFrame())]
+    logs = [("lstm", classifier_log()), ("hg38", lm.assign(markov_nats_per_base=1.25)), ("none", pd.DataFrame())]
     text = text_of(learning_figure("CTCF", logs), tmp_path)
     assert "Validation AUROC" in text
     assert "Language model, held-out regions" in text

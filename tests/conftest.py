@@ -48,6 +48,7 @@ LANGUAGE_MODEL = {
         },
         "dropout": LSTM_DROPOUT | {"output": 0.0},
         "batch_size": 16,
+        "accumulation": 1,
         "bptt": 32,
         "epochs": 1,
         "max_tokens": 20_000,

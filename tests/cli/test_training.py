@@ -35,6 +35,7 @@ STAGE = {
     "optimizer": OPTIMIZER,
     "dropout": DROPOUT | {"output": 0.0},
     "batch_size": 4,
+    "accumulation": 1,
     "bptt": 8,
     "epochs": 1,
     "max_tokens": 320,

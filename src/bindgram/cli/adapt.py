@@ -42,8 +42,10 @@ def adapt(
 ) -> None:
     """Adapt a language model to positive sequences of the training split."""
     from bindgram.training.device import choose_device
+    from bindgram.training.distributed import find_world, joined
 
-    chosen = choose_device(device, threads)  # before anything slow
+    world = find_world()
+    chosen = choose_device(device, threads, world)  # before anything slow
 
     from bindgram.data.examples import read_examples
     from bindgram.models.bundle import load_bundle, save_bundle
@@ -51,10 +53,11 @@ def adapt(
     from bindgram.training.checkpoints import Checkpoints
     from bindgram.training.stages import adapt as train
 
-    with Checkpoints(checkpoints, checkpoint_minutes) as kept:
+    with joined(world, chosen), Checkpoints(checkpoints, checkpoint_minutes, world) as kept:
         settings = load_language_model(language_model)
         tables = [read_examples(path) for path in positives]
         start = load_bundle(base)
         bundle = train(settings, start, tables, device=chosen, seed=seed, revision=revision, checkpoints=kept)
-        save_bundle(output, bundle)
-        kept.clear()
+        if world.leads:
+            save_bundle(output, bundle)
+            kept.clear()

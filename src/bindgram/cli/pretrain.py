@@ -37,8 +37,10 @@ def pretrain(
 ) -> None:
     """Train a language model from random weights; report nats per base beside a Markov model."""
     from bindgram.training.device import choose_device
+    from bindgram.training.distributed import find_world, joined
 
-    chosen = choose_device(device, threads)  # before anything slow
+    world = find_world()
+    chosen = choose_device(device, threads, world)  # before anything slow
 
     from bindgram.data.corpus import Corpus
     from bindgram.models.bundle import save_bundle
@@ -46,9 +48,10 @@ def pretrain(
     from bindgram.training.checkpoints import Checkpoints
     from bindgram.training.stages import pretrain as train
 
-    with Checkpoints(checkpoints, checkpoint_minutes) as kept:
+    with joined(world, chosen), Checkpoints(checkpoints, checkpoint_minutes, world) as kept:
         settings = load_language_model(language_model)
         opened = Corpus.open(corpus)
         bundle = train(settings, opened, device=chosen, seed=seed, revision=revision, checkpoints=kept)
-        save_bundle(output, bundle)
-        kept.clear()
+        if world.leads:
+            save_bundle(output, bundle)
+            kept.clear()

@@ -223,6 +223,18 @@ class CorpusSettings(Settings):
     min_contig_bp: Positive
 
 
+class PretrainingSettings(Settings):
+    """GPUs that pretrain one language model together."""
+
+    nodes: Positive
+    gpus_per_node: Positive
+
+    @property
+    def n_gpus(self) -> int:
+        """On all nodes."""
+        return self.nodes * self.gpus_per_node
+
+
 class Config(Settings):
     """Everything a run needs to know, in one object."""
 
@@ -237,6 +249,7 @@ class Config(Settings):
     floor: Id
     universe: str | None
     device: Literal["auto", "cpu", "cuda"]
+    pretraining: PretrainingSettings
     checkpoint_minutes: Rate
     container: str | None
     corpus: CorpusSettings

@@ -68,11 +68,15 @@ class NextTokenSettings(Settings):
 
 
 class LmStage(Settings):
-    """One stage of language modelling. An epoch is one pass; `max_tokens` ends a stage early."""
+    """One stage of language modelling. An epoch is one pass; `max_tokens` ends a stage early.
+
+    `batch_size` is that of all GPUs together; each reads its share in `accumulation` parts, one after another.
+    """
 
     optimizer: OptimizerSettings
     dropout: LmDropoutSettings
     batch_size: Positive
+    accumulation: Positive
     bptt: Positive
     epochs: Positive
     max_tokens: Positive | None
@@ -82,10 +86,22 @@ class LmStage(Settings):
     precision: Precision
 
     @model_validator(mode="after")
-    def _half_of_the_lanes_read_the_other_strand(self) -> "LmStage":
-        if self.reverse_complement and self.batch_size % 2:
-            raise ValueError(f"batch_size: must be even with reverse_complement (got {self.batch_size})")
+    def _parts_are_equal(self) -> "LmStage":
+        if problem := self.why_not_equal(n_gpus=1):
+            raise ValueError(problem)
         return self
+
+    def why_not_equal(self, n_gpus: int) -> str:
+        """Why `batch_size` cannot be shared equally, half of each part on the other strand; "" where it can."""
+        unit = n_gpus * self.accumulation * (2 if self.reverse_complement else 1)
+        if self.batch_size % unit == 0:
+            return ""
+        reasons = [f"{n_gpus} GPUs"] * (n_gpus > 1) + [f"accumulation {self.accumulation}"] * (self.accumulation > 1)
+        reasons += ["reverse_complement, half on each strand"] * self.reverse_complement
+        below = self.batch_size // unit * unit
+        near = f"{below} or {below + unit}" if below else f"{unit}"
+        wanted = f"a multiple of {unit} ({'; '.join(reasons)}), such as {near}"
+        return f"batch_size: must be {wanted} (got {self.batch_size})"
 
 
 class LanguageModelFile(Settings):

@@ -112,6 +112,9 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
             problems += _hold_out_problems(checked, split, path, experiments, selected)
     if check_files:
         problems += _bundle_problems(models, root)
+    for name, settings in language_models.items():
+        if uneven := settings.pretrain.why_not_equal(checked.pretraining.n_gpus):
+            problems.append(f"config/lms/{name}.yaml: pretrain.{uneven}; or change `pretraining` in the configuration")
     problems += _reference_problems(checked, models, universe, experiments)
     if experiments and not experiments.problems:
         problems += _pool_problems(checked, models, universe, experiments, selected)

@@ -7,6 +7,7 @@ and plain values only (loaded with ``weights_only=True``).
 
 Signals: before training starts they end the command at once (`bindgram.cli.main`). From then on they are noted, and
 the training saves and stops where its state is whole: after a step, or within a validation, which is then repeated.
+Of several ranks all stop together; rank 0 writes one file for all, which every rank reads.
 """
 
 import pickle
@@ -25,10 +26,11 @@ import torch
 from bindgram.errors import InputError
 from bindgram.models.bundle import Bundle
 from bindgram.provenance import atomic_path, digest
+from bindgram.training.distributed import ALONE, Votes, World
 from bindgram.training.progress import announce
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-FORMAT = 1  # raise when the layout of a state changes
+FORMAT = 2  # raise when the layout of a state changes
 UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile)
 
 
@@ -43,17 +45,19 @@ class Checkpoints:
     ----------
     folder : where they are; None = nothing is saved and signals are not held back.
     minutes : wall time between two saves of a training.
+    world : the ranks that train together, and stop together.
 
     Raises
     ------
     InputError : only one of the two is given.
     """
 
-    def __init__(self, folder: Path | None = None, minutes: float | None = None) -> None:
+    def __init__(self, folder: Path | None = None, minutes: float | None = None, world: World = ALONE) -> None:
         if (folder is None) != (minutes is None):
             raise InputError("--checkpoints and --checkpoint-minutes: only one is given; give both or neither")
-        self.folder, self.minutes = folder, minutes
-        self.signum: int | None = None
+        self.folder, self.minutes, self.world = folder, minutes, world
+        self.signum = 0
+        self._votes = Votes(world)
         self._replaced: dict[int, Any] = {}
 
     def __enter__(self) -> "Checkpoints":
@@ -88,10 +92,11 @@ class Checkpoints:
         self.signum = self.signum or signum
 
     def check(self) -> None:
-        """Raise `Interrupted` if a signal has come."""
-        if self.signum is not None:
-            announce(f"{signal.Signals(self.signum).name}: training stops")
-            raise Interrupted(128 + self.signum)
+        """Raise `Interrupted` if a signal has come, to any rank; all ranks have to ask equally often."""
+        (signum,) = self._votes.take(self.signum)
+        if signum:
+            announce(f"{signal.Signals(signum).name}: training stops")
+            raise Interrupted(128 + signum)
 
     def clear(self) -> None:
         """Remove all checkpoints of the command, and the folder if nothing else is in it."""
@@ -111,7 +116,14 @@ class Checkpoint:
         self.label = f"s{described['seed']}"
         self.path = owner.folder and owner.folder / f"{self.label}.{digest(self.described)[:16]}.pt"
         self._saved = time.monotonic()
+        self._due = Votes(owner.world)
         self._found = self._load()
+        self._compare_ranks()
+
+    @property
+    def world(self) -> World:
+        """The ranks that train together."""
+        return self.owner.world
 
     def take_state(self) -> dict[str, Any] | None:
         """State to go on from, of `save`; once, so that its memory can be freed."""
@@ -139,8 +151,11 @@ class Checkpoint:
         self._write({"state": dict(state)})
 
     def save_if_due(self, state: Callable[[], Mapping[str, Any]]) -> None:
-        """Save when the last save is `minutes` ago."""
-        if self.owner.minutes is not None and time.monotonic() - self._saved >= 60 * self.owner.minutes:
+        """Save when the last save is `minutes` ago, by the clock of rank 0; all ranks have to ask equally often."""
+        if self.owner.minutes is None:
+            return
+        waited = time.monotonic() - self._saved >= 60 * self.owner.minutes
+        if any(self._due.take(int(waited and self.world.leads))):
             self.save(state())
 
     def save_and_stop(self, state: Mapping[str, Any], interrupted: Interrupted) -> None:
@@ -150,6 +165,7 @@ class Checkpoint:
             assert self.path is not None
             cost = f"{self.path.stat().st_size / 1e6:,.1f} MB, {time.monotonic() - started:.1f} s"
             announce(f"checkpoint {self.path}: saved ({cost}); the same command goes on from it")
+        self.world.wait()  # whoever ends first has the others ended, by what started the ranks
         raise interrupted
 
     def finish(self, bundle: Bundle) -> Bundle:
@@ -158,7 +174,7 @@ class Checkpoint:
         return bundle
 
     def _write(self, content: dict[str, Any]) -> bool:
-        if self.path is None:
+        if self.path is None or not self.world.leads:
             return False
         try:
             with atomic_path(self.path) as part, part.open("wb") as handle:
@@ -171,6 +187,22 @@ class Checkpoint:
         for path in self._others():
             path.unlink(missing_ok=True)
         return True
+
+    def _compare_ranks(self) -> None:
+        """Refuse ranks that would not go on from the same state."""
+        found = self._found.get("state", {}).get("step", "no state") if "result" not in self._found else "a result"
+        seen = self.world.everyone({"described": self.described, "found": found})
+        for rank, other in enumerate(seen):
+            if differences := _differences(seen[0]["described"], other["described"]):
+                raise InputError(
+                    f"rank {rank} differs from rank 0 in {', '.join(differences)}: all ranks need the same software, "
+                    "files and options"
+                )
+            if other["found"] != seen[0]["found"]:
+                raise InputError(
+                    f"checkpoint {self.path}: rank 0 finds {seen[0]['found']}, rank {rank} {other['found']}: "
+                    "--checkpoints must be on a file system that all nodes share"
+                )
 
     def _others(self) -> list[Path]:
         assert self.owner.folder is not None

@@ -170,7 +170,7 @@ class _Run:
             self.running += loss.item() * len(labels)
             self.step += 1
             where = f"stage {self.stage + 1}, epoch {self.epoch + 1}, step {self.step}"
-            self.progress.step(len(labels) * self.train.n_tokens, f"{where}: loss {loss.item():.4f}")
+            self.progress.step(len(labels) * self.train.n_tokens, lambda: f"{where}: loss {loss.item():.4f}")  # noqa: B023
             self.checkpoint.check()
             self.checkpoint.save_if_due(self._state)
 

@@ -8,6 +8,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from bindgram.errors import InputError
 from bindgram.models.awd_lstm import WeightDropLstm
+from bindgram.training.distributed import ALONE, GradientSum, World
 
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -20,19 +21,28 @@ class Learner:
     precision : ``32-true``; ``bf16-mixed`` or ``16-mixed``: weights in 32 bits, products in 16; the latter scales the
         loss.
     clip_norm : longest gradient; None = not clipped.
+    world : ranks whose gradients are summed.
 
     Raises
     ------
     InputError : the device cannot calculate in this precision.
     """
 
-    def __init__(self, model: nn.Module, device: torch.device, precision: str, clip_norm: float | None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        device: torch.device,
+        precision: str,
+        clip_norm: float | None,
+        world: World = ALONE,
+    ) -> None:
         if precision == "16-mixed" and device.type == "cpu":
             raise InputError(
                 "precision: 16-mixed needs a GPU, and this job runs on a CPU; set bf16-mixed or 32-true in the file of "
                 "the model or language model, or ask for a GPU"
             )
         self.model, self.device, self.precision, self.clip_norm = model.to(device), device, precision, clip_norm
+        self.gradients = GradientSum(world, list(self.model.parameters()))
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
         self.optimizer: torch.optim.Optimizer
         self.schedule: LRScheduler
@@ -55,12 +65,27 @@ class Learner:
 
     def update(self, loss: torch.Tensor) -> None:
         """One step down the gradient of `loss`, and one of the schedule."""
-        self.optimizer.zero_grad()
+        self.add_gradient(loss, first=True, last=True)
+        self.step()
+
+    def add_gradient(self, loss: torch.Tensor, *, first: bool, last: bool) -> None:
+        """Add a part of the gradient of the next step; with the `last` part of each rank, their sum goes to all."""
+        if first:
+            self.optimizer.zero_grad()
+        self.gradients.sends = last
         self.scaler.scale(loss).backward()
+
+    def step(self, scale: torch.Tensor | None = None) -> None:
+        """One step down the sum of the gradients, times `scale`, and one of the schedule."""
+        self.gradients.wait()
+        learning = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        if scale is not None:
+            for parameter in learning:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(scale)
         if self.clip_norm is not None:
             # Not finite: a loss scaler skips the step; without one, the next validation says what happened.
             self.scaler.unscale_(self.optimizer)
-            learning = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(learning, self.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -77,8 +102,7 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "rng": torch.random.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "generators": self.generators(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -87,6 +111,15 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
-        torch.random.set_rng_state(state["rng"])
-        if state["cuda_rng"] is not None:
-            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+        self.restore_generators(state["generators"])
+
+    def generators(self) -> dict[str, torch.Tensor]:
+        """States of the generators of random numbers, by kind of device."""
+        states = {"cpu": torch.random.get_rng_state()}
+        return states | ({"cuda": torch.cuda.get_rng_state(self.device)} if self.device.type == "cuda" else {})
+
+    def restore_generators(self, states: dict[str, torch.Tensor]) -> None:
+        """Go on from `generators`."""
+        torch.random.set_rng_state(states["cpu"])
+        if "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], self.device)

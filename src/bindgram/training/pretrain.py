@@ -5,7 +5,7 @@ base, beside those of Markov models fitted on the same training tokens and score
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from bindgram.training.optimizers import NonMonotoneTrigger, averaged_weights, m
 from bindgram.training.progress import Progress, announce
 
 N_VALID_LANES = 32
-FIELDS = ("step", "validated", "running", "markov", "best", "best_nats", "rows")  # of `_Run`, kept as they are
+FIELDS = ("step", "validated", "markov", "best", "best_nats", "rows")  # of `_Run`, kept as they are
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def train_language_model(
     settings : vocabulary, encoder, and the stage's own section.
     stage_name : ``pretrain`` or ``adapt``.
     train_tokens, valid_tokens : (tokens,) streams of any unsigned type.
-    checkpoint : what an interrupted training goes on from, with the same weights as one that was not.
+    checkpoint : what an interrupted training goes on from, with the same weights as one that was not. Its ranks train
+        together, each on its own lanes.
     start : weights to start from, which are validated first and kept if nothing beats them; None = random.
 
     Returns
@@ -82,7 +83,7 @@ def train_language_model(
         lanes = Lanes(train_tokens, vocabulary, stage.batch_size, stage.bptt, stage.reverse_complement)
         objective = OBJECTIVES[settings.objective.name](settings.objective)
         run = _Run(
-            model, objective, stage, stage_name, lanes, valid, device, checkpoint, scores_start=start is not None
+            model, objective, stage, stage_name, lanes, valid, device, seed, checkpoint, scores_start=start is not None
         )
         run.train()
     return TrainedLanguageModel(run.best, pd.DataFrame(run.rows), run.metrics())
@@ -100,16 +101,25 @@ class _Run:
         lanes: Lanes,
         valid: np.ndarray,
         device: torch.device,
+        seed: int,
         checkpoint: Checkpoint,
         *,
         scores_start: bool,
     ) -> None:
-        self.scores_start = scores_start
+        self.scores_start, self.seed, self.world = scores_start, seed, checkpoint.world
         self.stage, self.name, self.lanes, self.checkpoint = stage, name, lanes, checkpoint
         self.model, self.objective, self.device, self.vocabulary = model, objective, device, lanes.vocabulary
         self.valid_positions = valid  # with every k-mer; the language model reads one phase of them
         self.valid = valid[:, :: self.vocabulary.stride]
-        self.learner = Learner(model, device, stage.precision, stage.optimizer.clip_norm)
+        if problem := stage.why_not_equal(self.world.size):
+            raise InputError(f"language-model file: {name}.{problem}; or use another number of GPUs")
+        self.n_parts = self.world.size * stage.accumulation  # of a batch
+        self.parts = [
+            replace(lanes, rank=self.world.rank * stage.accumulation + number, world_size=self.n_parts)
+            for number in range(stage.accumulation)
+        ]
+        self.tokens_per_step = stage.batch_size * stage.bptt
+        self.learner = Learner(model, device, stage.precision, stage.optimizer.clip_norm, self.world)
         wanted = stage.optimizer
         self.learner.optimizer = make_optimizer(
             wanted.name, [list(model.parameters())], [wanted.learning_rate], wanted.weight_decay
@@ -120,26 +130,28 @@ class _Run:
         )
         self.trigger = NonMonotoneTrigger(wanted.nonmonotone_checks)
         self.step, self.validated = 0, 0  # steps done, and those done at the last validation
-        self.recurrent: State = []
-        self.running = 0.0  # sum of the losses since the last validation
+        self.recurrent: list[State] = []  # of each part
+        self.running: float | torch.Tensor = 0.0  # sum of the losses since the last validation; stays on the device
         self.markov: dict[int, float] | None = None  # nats per base by order
         self.best: dict[str, torch.Tensor] = {}
         self.best_nats = float("inf")
         self.rows: list[dict[str, Any]] = []
-        self.progress = Progress(name, stage.batch_size * stage.bptt)
+        self.progress = Progress(name, self.tokens_per_step)
+        if self.world.size > 1:
+            torch.manual_seed(self.world.seed(seed, name))  # dropout differs between the ranks, weights do not
 
     def _count_steps(self) -> int:
         steps = self.lanes.n_steps * self.stage.epochs
         if self.stage.max_tokens is not None:
-            steps = min(steps, max(1, self.stage.max_tokens // (self.stage.batch_size * self.stage.bptt)))
+            steps = min(steps, max(1, self.stage.max_tokens // self.tokens_per_step))
         return steps
 
     def train(self) -> None:
         """Run all steps that are left, validating every `validate_every` steps and at the end."""
-        tokens = self.stage.batch_size * self.stage.bptt
+        ranks = f"{self.world.size} x " if self.world.size > 1 else ""
         announce(
             f"{self.name}: {self.n_steps} steps of {self.stage.batch_size} x {self.stage.bptt} tokens on "
-            f"{describe_device(self.device)}, precision {self.learner.describe_precision()}"
+            f"{ranks}{describe_device(self.device)}, precision {self.learner.describe_precision()}"
         )
         self.checkpoint.hold_signals()
         try:
@@ -149,9 +161,8 @@ class _Run:
             with self.progress:
                 while self.step < self.n_steps:
                     self._train_step()
-                    mean = self.running / (self.step - self.validated)
-                    text = f"step {self.step}/{self.n_steps}, {mean:.4f} nats per base"
-                    self.progress.step(tokens, text, (self.n_steps - self.step) * tokens)
+                    left = (self.n_steps - self.step) * self.tokens_per_step
+                    self.progress.step(self.tokens_per_step, self._describe_step, left)
                     self.checkpoint.check()
                     self.checkpoint.save_if_due(self._state)
                     self._validate_if_due()
@@ -159,18 +170,37 @@ class _Run:
             self.checkpoint.save_and_stop(self._state(), interrupted)
         self._keep_something()
 
+    def _describe_step(self) -> str:
+        mean = float(self.running) / (self.step - self.validated)
+        return f"step {self.step}/{self.n_steps}, {mean:.4f} nats per base"
+
     def _train_step(self) -> None:
+        """Read a batch, in parts: each adds its share of the gradient of the mean over all tokens that are scored."""
         epoch, position = divmod(self.step, self.lanes.n_steps)
         if position == 0:
-            self.recurrent = self.model.encoder.initial_state(self.stage.batch_size)
-        inputs, targets = (part.to(self.device) for part in self.lanes.step(position, epoch))
+            self._forget()
         self.model.train()
-        with self.learner.autocast():
-            scored = self.objective.score(self.model, inputs, targets, self.recurrent)
-        self.learner.update(scored.loss)
-        self.recurrent = [(hidden.detach().float(), cell.detach().float()) for hidden, cell in scored.state]
-        self.running += scored.nats.item() / max(int(scored.n_scored), 1) / self.vocabulary.stride
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # nats, tokens that are scored
+        for number, lanes in enumerate(self.parts):
+            inputs, targets = (part.to(self.device) for part in lanes.step(position, epoch))
+            with self.learner.autocast():
+                scored = self.objective.score(self.model, inputs, targets, self.recurrent[number])
+            # How many tokens are scored in all is known after the last part: until then by those there could be.
+            weight = scored.n_scored / self.tokens_per_step if self.n_parts > 1 else 1.0
+            last = number == len(self.parts) - 1
+            self.learner.add_gradient(scored.loss * weight, first=number == 0, last=last)
+            self.recurrent[number] = [(hidden.detach().float(), cell.detach().float()) for hidden, cell in scored.state]
+            sums += torch.stack([scored.nats.detach(), scored.n_scored])
+        nats, n_scored = self.world.sum(sums)
+        n_scored = n_scored.clamp(min=1)
+        self.learner.step(self.tokens_per_step / n_scored if self.n_parts > 1 else None)
+        self.running = self.running + nats / n_scored / self.vocabulary.stride
         self.step += 1
+
+    def _forget(self) -> None:
+        """Begin with what the encoder remembers before the first token."""
+        n_lanes = self.stage.batch_size // self.n_parts
+        self.recurrent = [self.model.encoder.initial_state(n_lanes) for _ in self.parts]
 
     def _validate_if_due(self) -> None:
         if self.step:
@@ -198,11 +228,11 @@ class _Run:
                 self.best_nats, self.best = nats, self.learner.weights()
         if self.step:
             self.trigger.update(nats, optimizer)
-        train_nats = self.running / n_steps if n_steps else float("nan")
+        train_nats = float(self.running) / n_steps if n_steps else float("nan")
         self.rows.append(
             {
                 "stage": self.name,
-                "tokens": self.step * self.stage.batch_size * self.stage.bptt,
+                "tokens": self.step * self.tokens_per_step,
                 "learning_rate": optimizer.param_groups[0]["lr"],
                 "train_nats_per_base": train_nats,
                 "valid_nats_per_base": nats,
@@ -218,19 +248,23 @@ class _Run:
 
     @torch.no_grad()
     def _valid_nats(self) -> float:
+        """Nats per base of the validation tokens; each rank reads some of the lanes."""
         self.model.eval()
-        state = self.model.encoder.initial_state(len(self.valid))
-        total, n_targets = 0.0, 0
+        ours = self.valid[self.world.share(len(self.valid))]
+        state = self.model.encoder.initial_state(len(ours))
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         for start in range(0, self.valid.shape[1] - 1, self.stage.bptt):
             self.checkpoint.check()
-            part = torch.from_numpy(self.valid[:, start : start + self.stage.bptt + 1].astype(np.int64))
+            if not len(ours):
+                continue
+            part = torch.from_numpy(ours[:, start : start + self.stage.bptt + 1].astype(np.int64))
             inputs, targets = (side.to(self.device) for side in (part[:, :-1], part[:, 1:]))
             with self.learner.autocast():
                 scored = self.objective.score(self.model, inputs, targets, state)
             state = [(hidden.float(), cell.float()) for hidden, cell in scored.state]
-            total += scored.nats.item()
-            n_targets += int(scored.n_scored)
-        return total / max(n_targets, 1) / self.vocabulary.stride if n_targets else float("nan")
+            sums += torch.stack([scored.nats, scored.n_scored])
+        total, n_scored = self.world.sum(sums).tolist()
+        return total / n_scored / self.vocabulary.stride if n_scored else float("nan")
 
     def _keep_something(self) -> None:
         """Refuse a diverged training; where nothing could be validated, keep the weights of the end."""
@@ -244,20 +278,42 @@ class _Run:
             self.best = self.learner.weights()
 
     def _state(self) -> dict[str, Any]:
+        """What all ranks go on from, at rank 0. All have to ask."""
+        own = {
+            "generators": self.learner.generators(),
+            "recurrent": [
+                [(hidden.cpu().clone(), cell.cpu().clone()) for hidden, cell in part] for part in self.recurrent
+            ],
+        }
         return {
             "learner": self.learner.state(),
-            "recurrent": [(hidden.clone(), cell.clone()) for hidden, cell in self.recurrent],
+            "ranks": self.world.gather(own),
             "trigger": vars(self.trigger),
+            "running": float(self.running),
             **{name: getattr(self, name) for name in FIELDS},
         }
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.learner.restore(saved["learner"])
-        self.recurrent = [(hidden.to(self.device), cell.to(self.device)) for hidden, cell in saved["recurrent"]]
         vars(self.trigger).update(saved["trigger"])
+        self.running = saved["running"]
         for name in FIELDS:
             setattr(self, name, saved[name])
         announce(f"{self.name}: goes on from its checkpoint after step {self.step}/{self.n_steps}")
+        ranks = saved["ranks"]
+        if len(ranks) == self.world.size:
+            own = ranks[self.world.rank]
+            self.learner.restore_generators(own["generators"])
+            self.recurrent = [
+                [(hidden.to(self.device), cell.to(self.device)) for hidden, cell in part] for part in own["recurrent"]
+            ]
+        else:
+            announce(
+                f"{self.name}: the checkpoint is of {len(ranks)} GPU(s), now there are {self.world.size}: weights and "
+                "data are the same; dropout draws other numbers, and the lanes forget what they have read so far"
+            )
+            torch.manual_seed(self.world.seed(self.seed, self.name, str(self.step)))
+            self._forget()
 
     def metrics(self) -> dict[str, Any]:
         """Best validation loss beside those of Markov models, and how much was read."""
@@ -270,6 +326,6 @@ class _Run:
             "markov_best_order": None if best is None else int(best),
             "markov_orders": orders,
             "beats_markov": bool(found and best is not None and self.best_nats < orders[best]),
-            "train_tokens": self.n_steps * self.stage.batch_size * self.stage.bptt,
+            "train_tokens": self.n_steps * self.tokens_per_step,
             "averaged": self.trigger.triggered,
         }

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -11,9 +11,19 @@ FIRST_SECONDS, EVERY_SECONDS = 3, 15  # after which a finished step is announced
 SLOW_SECONDS = 20  # after which a first step that is not finished is announced
 
 
+_muted = False
+
+
+def mute() -> None:
+    """Announce nothing from now on: of several ranks, one speaks."""
+    global _muted
+    _muted = True
+
+
 def announce(text: str) -> None:
     """Print one line of progress to standard error, at once."""
-    print(text, file=sys.stderr, flush=True)
+    if not _muted:
+        print(text, file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -43,13 +53,17 @@ class Progress:
         """Tokens per second so far."""
         return self.tokens / max(time.monotonic() - self._started - self._idle, 1e-9)
 
-    def step(self, n_tokens: int, text: str, left: int | None = None) -> None:
-        """Note a finished step; now and then announce `text`, the speed and the time for the tokens that are left."""
+    def step(self, n_tokens: int, describe: Callable[[], str], left: int | None = None) -> None:
+        """Note a finished step; now and then announce it, the speed and the time for the tokens that are left.
+
+        `describe` is called then only, since it may have to wait for a GPU.
+        """
         self._timer.cancel()
         self.tokens += n_tokens
         now = time.monotonic()
         since, wait = (self._started, FIRST_SECONDS) if self._announced is None else (self._announced, EVERY_SECONDS)
         if now - since >= wait:
+            text = describe()
             self._announced = now
             ahead = "" if left is None else f", {left / self.rate:.0f} s left"
             announce(f"{self.name}: {text}, {self.rate:,.0f} tokens/s{ahead}")

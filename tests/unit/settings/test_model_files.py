@@ -61,6 +61,7 @@ LANGUAGE_MODEL = {
         "optimizer": OPTIMIZER,
         "dropout": DROPOUT | {"output": 0.0},
         "batch_size": 2,
+        "accumulation": 1,
         "bptt": 8,
         "epochs": 1,
         "max_tokens": None,

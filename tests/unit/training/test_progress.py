@@ -22,7 +22,7 @@ def test_speed_is_announced_within_seconds_and_then_every_quarter_of_a_minute(cl
     with Progress("finetune", 50) as shown:
         for second in range(1, 41):
             clock.now = 100.0 + second
-            shown.step(50, f"step {second}", 50 * (40 - second))
+            shown.step(50, lambda: f"step {clock.now - 100:g}", 50 * (40 - second))
     assert capsys.readouterr().err.splitlines() == [
         "finetune: step 3, 50 tokens/s, 37 s left",
         "finetune: step 18, 50 tokens/s, 22 s left",
@@ -33,7 +33,7 @@ def test_speed_is_announced_within_seconds_and_then_every_quarter_of_a_minute(cl
 def test_a_first_step_that_took_long_is_announced_when_it_ends(clock, capsys):
     with Progress("pretrain", 50) as shown:
         clock.now += 25
-        shown.step(50, "step 1")
+        shown.step(50, lambda: "step 1")
     assert capsys.readouterr().err == "pretrain: step 1, 2 tokens/s\n"
 
 
@@ -42,7 +42,7 @@ def test_validation_is_no_training_time(clock):
         clock.now += 1
         with shown.paused():
             clock.now += 99
-        shown.step(50, "step 1")
+        shown.step(50, lambda: "step 1")
         assert shown.rate == 50
 
 
@@ -52,5 +52,5 @@ def test_a_first_step_that_does_not_end_is_announced_in_time(monkeypatch, capsys
     with Progress("pretrain", 50) as shown:
         while not (said := capsys.readouterr().err):
             time.sleep(0.001)
-        shown.step(50, "step 1")
+        shown.step(50, lambda: "step 1")
     assert re.fullmatch(r"pretrain: the first step takes longer than 0\.01 s: below 5,000 tokens/s\n", said)

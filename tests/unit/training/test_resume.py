@@ -40,6 +40,7 @@ STAGE = {
     "optimizer": ADAMW,
     "dropout": DROPOUT | {"output": 0.1},
     "batch_size": 4,
+    "accumulation": 1,
     "bptt": 7,
     "epochs": 2,
     "max_tokens": None,

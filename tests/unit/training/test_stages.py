@@ -31,6 +31,7 @@ LM_STAGE = {
     "optimizer": OPTIMIZER,
     "dropout": {"embedding": 0.0, "input": 0.0, "weight": 0.0, "hidden": 0.0, "output": 0.0},
     "batch_size": 8,
+    "accumulation": 1,
     "bptt": 16,
     "epochs": 4,
     "max_tokens": None,

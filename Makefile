@@ -1,6 +1,7 @@
 # make demo    set up, run the embedded demo, name the report
 # make test    set up, run all tests but those of the cluster
 # make test-slurm  install SLURM (Debian packages, root only), run the tests on a cluster that they start on this machine
+# make fastai  fastai beside the environment (30 MB): then tests and benchmarks/speed_lm.py compare with its AWD_LSTM
 # make lint    formatting and style of code and workflow
 # make setup   only the virtual environment
 # make clean   remove what the workflow made (results, downloads, Snakemake's memory), not the environment
@@ -8,7 +9,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slurm lint clean
+.PHONY: help setup demo test test-slurm fastai lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -40,6 +41,13 @@ test-slurm: $(SETUP)
 	[ -z "$${missing:-}" ] || { apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 	@python -m pytest -m slurm tests/slurm
+
+fastai: $(VENV)/fastai
+
+$(VENV)/fastai: benchmarks/fastai.txt $(SETUP)
+	@rm -rf $@ $@.partial
+	@pip install -q --no-deps --target $@.partial -r benchmarks/fastai.txt
+	@mv $@.partial $@
 
 lint: $(SETUP)
 	@ruff check

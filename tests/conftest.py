@@ -50,6 +50,7 @@ LANGUAGE_MODEL = {
         "batch_size": 16,
         "accumulation": 1,
         "bptt": 32,
+        "variable_bptt": False,
         "epochs": 1,
         "max_tokens": 20_000,
         "validate_every": 50,

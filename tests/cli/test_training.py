@@ -37,6 +37,7 @@ STAGE = {
     "batch_size": 4,
     "accumulation": 1,
     "bptt": 8,
+    "variable_bptt": False,
     "epochs": 1,
     "max_tokens": 320,
     "validate_every": 5,

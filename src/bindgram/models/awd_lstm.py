@@ -7,6 +7,8 @@ Gal, Ghahramani (2016), A Theoretically Grounded Application of Dropout in RNNs,
 """
 
 import itertools
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,20 @@ from bindgram.batch import Batch, Features
 from bindgram.settings.models import AwdLstmSettings, DropoutSettings
 
 State = list[tuple[Tensor, Tensor]]  # per layer: hidden and cell, each (1, batch, channels)
+
+
+def dropout_mask(shape: Sequence[int], rate: float, like: Tensor) -> Tensor:
+    """0 for what is dropped, at `rate`, and for the rest what keeps the mean: of the type and device of `like`.
+
+    On a CPU the rate is rounded to a multiple of 2^-16, since one random number of 64 bits serves four places: drawing
+    one per place takes a tenth of a training step for the weights of a large LSTM.
+    """
+    if like.device.type != "cpu":
+        return like.new_empty(shape).bernoulli_(1 - rate).div_(1 - rate)
+    n, n_dropped = math.prod(shape), min(round(rate * 2**16), 2**16 - 1)
+    draws = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:n].view(shape)
+    mask = torch.ge(draws, n_dropped - 2**15, out=like.new_empty(shape))
+    return mask.mul_(2**16 / (2**16 - n_dropped))
 
 
 def locked_dropout(values: Tensor, rate: float, *, training: bool) -> Tensor:
@@ -28,16 +44,43 @@ def locked_dropout(values: Tensor, rate: float, *, training: bool) -> Tensor:
     """
     if not training or rate == 0:
         return values
-    mask = values.new_empty(1, values.shape[1], values.shape[2]).bernoulli_(1 - rate).div_(1 - rate)
-    return values * mask
+    return values * dropout_mask((1, *values.shape[1:]), rate, values)
 
 
 def embed(tokens: Tensor, weight: Tensor, rate: float, *, training: bool) -> Tensor:
     """Look up k-mers, dropping whole k-mers from the vocabulary at `rate` (embedding dropout)."""
     if training and rate > 0:
-        keep = weight.new_empty(weight.shape[0], 1).bernoulli_(1 - rate).div_(1 - rate)
-        weight = weight * keep
+        weight = weight * dropout_mask((len(weight), 1), rate, weight)
     return functional.embedding(tokens, weight)
+
+
+def calculates_in(device: torch.device) -> torch.dtype:
+    """Type in which LSTMs calculate on a GPU: that of autocast, where cuDNN has it.
+
+    torch's autocast would have cuDNN calculate in float16 whatever its type is. cuDNN has LSTMs in bfloat16 from 9.13
+    on (https://github.com/pytorch/pytorch/pull/164411).
+    """
+    if not torch.is_autocast_enabled(device.type):
+        return torch.float32
+    wanted = torch.get_autocast_dtype(device.type)
+    return torch.float16 if wanted == torch.bfloat16 and not has_bfloat16_lstm(device) else wanted
+
+
+def has_bfloat16_lstm(device: torch.device) -> bool:
+    """Whether cuDNN has an LSTM in bfloat16 on this GPU."""
+    version = torch.backends.cudnn.version()
+    return version is not None and version >= 91300 and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def one_chunk(weights: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    """Copies of weights in one piece of memory, one after the other.
+
+    cuDNN's fused kernels want an LSTM's so, in the order w_ih, w_hh, b_ih, b_hh; torch would copy any others at every
+    call, and warn.
+    """
+    chunk = torch.cat([weight.flatten() for weight in weights]).to(dtype)
+    parts = chunk.split([weight.numel() for weight in weights])
+    return [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
 
 
 class WeightDropLstm(nn.Module):
@@ -57,8 +100,20 @@ class WeightDropLstm(nn.Module):
 
     def forward(self, values: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Map (time, batch, input) to (time, batch, hidden) and the last state."""
-        weight_hh = functional.dropout(self.weight_hh, self.weight_dropout, self.training)
-        weights = (self.weight_ih, weight_hh, self.bias_ih, self.bias_hh)
+        weight_hh = self.weight_hh
+        if self.training and self.weight_dropout > 0:
+            weight_hh = weight_hh * dropout_mask(weight_hh.shape, self.weight_dropout, weight_hh)
+        weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
+        if not values.is_cuda:
+            return self._run(values, state, weights)
+        dtype = calculates_in(values.device)
+        with torch.autocast(values.device.type, enabled=False):
+            state = (state[0].to(dtype), state[1].to(dtype))
+            return self._run(values.to(dtype), state, one_chunk(weights, dtype))
+
+    def _run(
+        self, values: Tensor, state: tuple[Tensor, Tensor], weights: list[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         values, hidden, cell = torch.lstm(values, state, weights, True, 1, 0.0, self.training, False, False)
         return values, (hidden, cell)
 

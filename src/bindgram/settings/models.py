@@ -40,7 +40,7 @@ class OptimizerSettings(Settings):
     ``nt_asgd`` starts averaging when the validation loss is above the best of all but the last `nonmonotone_checks`.
     """
 
-    name: Literal["adamw", "nt_asgd"]
+    name: Literal["adamw", "sgd", "nt_asgd"]
     learning_rate: Rate
     weight_decay: NonNegative
     schedule: Literal["one_cycle", "constant"]
@@ -55,7 +55,7 @@ class OptimizerSettings(Settings):
             raise ValueError("nt_asgd averages at a constant learning rate; set schedule: constant")
         _check_cycle(self.schedule, self.warmup, self.momentum)
         if (self.name == "nt_asgd") != (self.nonmonotone_checks is not None):
-            raise ValueError("nonmonotone_checks: required for nt_asgd and null for adamw")
+            raise ValueError("nonmonotone_checks: required for nt_asgd and null for others")
         return self
 
 
@@ -78,6 +78,7 @@ class LmStage(Settings):
     batch_size: Positive
     accumulation: Positive
     bptt: Positive
+    variable_bptt: bool
     epochs: Positive
     max_tokens: Positive | None
     validate_every: Positive

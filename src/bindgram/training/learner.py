@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from bindgram.errors import InputError
-from bindgram.models.awd_lstm import WeightDropLstm
+from bindgram.models.awd_lstm import WeightDropLstm, has_bfloat16_lstm
 from bindgram.training.distributed import ALONE, GradientSum, World
 
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -54,9 +54,9 @@ class Learner:
         if self.device.type == "cuda" and self.precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(False):
             return "bf16-mixed (emulated: this GPU has no bfloat16)"
         has_lstm = any(isinstance(module, WeightDropLstm) for module in self.model.modules())
-        if self.device.type == "cuda" and self.precision == "bf16-mixed" and has_lstm:
-            # https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/cudnn/AutocastRNN.cpp
-            return "bf16-mixed (but the LSTM in float16, as torch's autocast has cuDNN do, and its loss not scaled)"
+        in_bf16 = self.device.type == "cuda" and self.precision == "bf16-mixed"
+        if in_bf16 and has_lstm and not has_bfloat16_lstm(self.device):
+            return "bf16-mixed (but the LSTM in float16, as cuDNN before 9.13 has none in bfloat16)"
         return self.precision
 
     def autocast(self) -> torch.autocast:
@@ -75,8 +75,8 @@ class Learner:
         self.gradients.sends = last
         self.scaler.scale(loss).backward()
 
-    def step(self, scale: torch.Tensor | None = None) -> None:
-        """One step down the sum of the gradients, times `scale`, and one of the schedule."""
+    def step(self, scale: torch.Tensor | None = None, rate_factor: float = 1.0) -> None:
+        """One step down the gradients times `scale`, at `rate_factor` times the rate, and one of the schedule."""
         self.gradients.wait()
         learning = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         if scale is not None:
@@ -87,8 +87,13 @@ class Learner:
             # Not finite: a loss scaler skips the step; without one, the next validation says what happened.
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(learning, self.clip_norm)
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * rate_factor
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
         self.schedule.step()
 
     def weights(self) -> dict[str, torch.Tensor]:

@@ -6,7 +6,7 @@ labelled examples, optionally as a random one of their two strands.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ class Lanes:
     reverse_complement: bool
     rank: int = 0
     world_size: int = 1
+    lengths_seed: int | None = None  # of steps of variable length; None: all of `bptt` tokens
 
     @property
     def _n_stretches(self) -> int:
@@ -44,10 +45,17 @@ class Lanes:
         """Tokens per lane and epoch; what is left over at the end of the stream is not read."""
         return len(self.tokens) // self._n_stretches // self.vocabulary.stride
 
+    def borders(self, epoch: int) -> np.ndarray:
+        """First token of each step of an epoch, and the end of the last; equal in all processes.
+
+        Each step needs one token more than it reads, as the last target.
+        """
+        return _borders(self.lane_length - 1, self.bptt, self.lengths_seed, epoch)
+
     @property
     def n_steps(self) -> int:
-        """Steps of one epoch; each needs one token more than it reads, as the last target."""
-        return max((self.lane_length - 1) // self.bptt, 0)
+        """Steps of the first epoch; others have as many, or nearly so where lengths vary."""
+        return len(self.borders(0)) - 1
 
     @cached_property
     def _strands(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
@@ -72,9 +80,35 @@ class Lanes:
         return torch.from_numpy(np.concatenate(parts, dtype=np.int64))
 
     def step(self, number: int, epoch: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of one step of an epoch, each (lanes, bptt) int64."""
-        both = self.read(epoch, number * self.bptt, self.bptt + 1)
+        """Inputs and targets of one step of an epoch, each (lanes, tokens) int64."""
+        first, end = (int(border) for border in self.borders(epoch)[number : number + 2])
+        both = self.read(epoch, first, end - first + 1)
         return both[:, :-1], both[:, 1:]
+
+
+MIN_TOKENS = 5  # of a step of variable length
+
+
+def step_lengths(n: int, bptt: int, seed: int, epoch: int) -> np.ndarray:
+    """Tokens of the first `n` steps of an epoch; step i is a function of the seed, the epoch and i alone.
+
+    As in Merity et al. (2017), section 4.1: around `bptt` with probability 0.95, else around half of it, normal with
+    standard deviation 5; never below five, as in the authors' code.
+    """
+    halved = step_rng(seed, "bptt halved", f"epoch{epoch}").random(n) >= 0.95
+    noise = step_rng(seed, "bptt noise", f"epoch{epoch}").normal(0, 5, n)
+    return np.maximum((np.where(halved, bptt / 2, bptt) + noise).astype(int), min(MIN_TOKENS, bptt))
+
+
+@lru_cache(maxsize=2)
+def _borders(n_tokens: int, bptt: int, seed: int | None, epoch: int) -> np.ndarray:
+    """Borders of the steps over `n_tokens`; a rest too short for a step is not read."""
+    if seed is None or n_tokens < bptt:
+        return np.arange(0, max(n_tokens, 0) + 1, bptt)
+    shortest = min(MIN_TOKENS, bptt)
+    ends = np.cumsum(step_lengths(n_tokens // shortest + 1, bptt, seed, epoch))
+    borders = np.concatenate([[0], ends[ends < n_tokens], [n_tokens]])
+    return borders[:-1] if borders[-1] - borders[-2] < shortest else borders
 
 
 def spread_lanes(tokens: np.ndarray, n_lanes: int, max_tokens: int, stride: int) -> np.ndarray:

@@ -6,14 +6,34 @@ Smith (2018), one-cycle: https://arxiv.org/abs/1803.09820
 Merity et al. (2017), NT-ASGD: https://arxiv.org/abs/1708.02182, algorithm 1
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-NEVER = 2**62  # optimizer step at which averaging starts while it has not been triggered
+
+class AveragedSgd(torch.optim.SGD):
+    """SGD that keeps the mean of the weights it passes, from `start_averaging` on, those of then included."""
+
+    def start_averaging(self) -> None:
+        """Begin the mean with the weights as they are."""
+        for group in self.param_groups:
+            group["n_averaged"] = 1
+            for parameter in group["params"]:
+                self.state[parameter]["mean"] = parameter.detach().clone()
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Step down the gradients, and take the new weights into the mean."""
+        loss = super().step(closure)
+        for group in self.param_groups:
+            if group.get("n_averaged"):
+                group["n_averaged"] += 1
+                means = [self.state[parameter]["mean"] for parameter in group["params"]]
+                torch._foreach_lerp_(means, group["params"], 1 / group["n_averaged"])
+        return loss
 
 
 def discriminative_rates(rate: float, decay: float, n_groups: int) -> list[float]:
@@ -35,12 +55,13 @@ def freeze_below(groups: Sequence[Sequence[nn.Parameter]], unfrozen: int | None)
 def make_optimizer(
     name: str, groups: Sequence[Sequence[nn.Parameter]], rates: Sequence[float], weight_decay: float
 ) -> torch.optim.Optimizer:
-    """``adamw``, or ``nt_asgd``: SGD that starts averaging its weights when `NonMonotoneTrigger` says so."""
+    """``adamw``, ``sgd``, or ``nt_asgd``: SGD that averages its weights from when `NonMonotoneTrigger` says so."""
     parameters = [{"params": list(group), "lr": rate} for group, rate in zip(groups, rates, strict=True)]
     if name == "adamw":
-        return torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=weight_decay)
-    assert name == "nt_asgd", name
-    return torch.optim.ASGD(parameters, lambd=0.0, t0=NEVER, weight_decay=weight_decay)
+        # Fused: one pass over weights, gradients and moments instead of one per operation.
+        return torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+    kinds = {"sgd": torch.optim.SGD, "nt_asgd": AveragedSgd}
+    return kinds[name](parameters, weight_decay=weight_decay)
 
 
 def make_schedule(
@@ -74,7 +95,10 @@ def make_schedule(
 
 
 class NonMonotoneTrigger:
-    """Start averaging when a validation loss is above the best of all but the last `patience` (None: never)."""
+    """Start averaging when a validation loss is above the best of all but the last `patience` (None: never).
+
+    As in the authors' code, https://github.com/salesforce/awd-lstm-lm, main.py.
+    """
 
     def __init__(self, patience: int | None) -> None:
         self.patience = patience
@@ -86,8 +110,8 @@ class NonMonotoneTrigger:
         older = self.losses[: -self.patience] if self.patience else []
         if not self.triggered and older and loss > min(older):
             self.triggered = True
-            for group in optimizer.param_groups:
-                group["t0"] = _steps_done(optimizer) - 1  # torch weights step n by 1 / (n - 1 - t0)
+            assert isinstance(optimizer, AveragedSgd)
+            optimizer.start_averaging()
         self.losses.append(loss)
 
 
@@ -101,13 +125,9 @@ def averaged_weights(optimizer: torch.optim.Optimizer, trigger: NonMonotoneTrigg
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             running[parameter] = parameter.detach().clone()
-            parameter.data.copy_(optimizer.state[parameter]["ax"])
+            parameter.data.copy_(optimizer.state[parameter]["mean"])
     try:
         yield
     finally:
         for parameter, value in running.items():
             parameter.data.copy_(value)
-
-
-def _steps_done(optimizer: torch.optim.Optimizer) -> int:
-    return max((int(state["step"]) for state in optimizer.state.values()), default=0)

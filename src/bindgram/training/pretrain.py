@@ -80,7 +80,14 @@ def train_language_model(
         if start is not None:
             check_tensors(model.state_dict(), start, "base bundle")
             model.load_state_dict(dict(start), strict=True)
-        lanes = Lanes(train_tokens, vocabulary, stage.batch_size, stage.bptt, stage.reverse_complement)
+        lanes = Lanes(
+            train_tokens,
+            vocabulary,
+            stage.batch_size,
+            stage.bptt,
+            stage.reverse_complement,
+            lengths_seed=seed if stage.variable_bptt else None,
+        )
         objective = OBJECTIVES[settings.objective.name](settings.objective)
         run = _Run(
             model, objective, stage, stage_name, lanes, valid, device, seed, checkpoint, scores_start=start is not None
@@ -124,7 +131,7 @@ class _Run:
         self.learner.optimizer = make_optimizer(
             wanted.name, [list(model.parameters())], [wanted.learning_rate], wanted.weight_decay
         )
-        self.n_steps = self._count_steps()
+        self._plan_steps()
         self.learner.schedule = make_schedule(
             wanted.schedule, self.learner.optimizer, self.n_steps, wanted.warmup, wanted.momentum
         )
@@ -140,11 +147,14 @@ class _Run:
         if self.world.size > 1:
             torch.manual_seed(self.world.seed(seed, name))  # dropout differs between the ranks, weights do not
 
-    def _count_steps(self) -> int:
-        steps = self.lanes.n_steps * self.stage.epochs
+    def _plan_steps(self) -> None:
+        borders = [self.lanes.borders(epoch) for epoch in range(self.stage.epochs)]
+        lengths = np.concatenate([[0], *(np.diff(one) for one in borders)])
+        self.epoch_starts = np.cumsum([0, *(len(one) - 1 for one in borders)])  # steps before each epoch
+        self.tokens = self.stage.batch_size * np.cumsum(lengths)  # read after each number of steps
+        self.n_steps = len(lengths) - 1
         if self.stage.max_tokens is not None:
-            steps = min(steps, max(1, self.stage.max_tokens // self.tokens_per_step))
-        return steps
+            self.n_steps = max(1, np.searchsorted(self.tokens, self.stage.max_tokens, side="right").item() - 1)
 
     def train(self) -> None:
         """Run all steps that are left, validating every `validate_every` steps and at the end."""
@@ -161,8 +171,8 @@ class _Run:
             with self.progress:
                 while self.step < self.n_steps:
                     self._train_step()
-                    left = (self.n_steps - self.step) * self.tokens_per_step
-                    self.progress.step(self.tokens_per_step, self._describe_step, left)
+                    before, after, end = self.tokens[[self.step - 1, self.step, self.n_steps]].tolist()
+                    self.progress.step(after - before, self._describe_step, end - after)
                     self.checkpoint.check()
                     self.checkpoint.save_if_due(self._state)
                     self._validate_if_due()
@@ -176,7 +186,8 @@ class _Run:
 
     def _train_step(self) -> None:
         """Read a batch, in parts: each adds its share of the gradient of the mean over all tokens that are scored."""
-        epoch, position = divmod(self.step, self.lanes.n_steps)
+        epoch = np.searchsorted(self.epoch_starts, self.step, side="right").item() - 1
+        position = self.step - self.epoch_starts[epoch].item()
         if position == 0:
             self._forget()
         self.model.train()
@@ -193,7 +204,8 @@ class _Run:
             sums += torch.stack([scored.nats.detach(), scored.n_scored])
         nats, n_scored = self.world.sum(sums)
         n_scored = n_scored.clamp(min=1)
-        self.learner.step(self.tokens_per_step / n_scored if self.n_parts > 1 else None)
+        scale = self.tokens_per_step / n_scored if self.n_parts > 1 else None
+        self.learner.step(scale, inputs.shape[1] / self.stage.bptt)
         self.running = self.running + nats / n_scored / self.vocabulary.stride
         self.step += 1
 
@@ -232,7 +244,7 @@ class _Run:
         self.rows.append(
             {
                 "stage": self.name,
-                "tokens": self.step * self.tokens_per_step,
+                "tokens": self.tokens[self.step].item(),
                 "learning_rate": optimizer.param_groups[0]["lr"],
                 "train_nats_per_base": train_nats,
                 "valid_nats_per_base": nats,
@@ -326,6 +338,6 @@ class _Run:
             "markov_best_order": None if best is None else int(best),
             "markov_orders": orders,
             "beats_markov": bool(found and best is not None and self.best_nats < orders[best]),
-            "train_tokens": self.n_steps * self.tokens_per_step,
+            "train_tokens": self.tokens[self.n_steps].item(),
             "averaged": self.trigger.triggered,
         }

@@ -63,6 +63,7 @@ LANGUAGE_MODEL = {
         "batch_size": 2,
         "accumulation": 1,
         "bptt": 8,
+        "variable_bptt": False,
         "epochs": 1,
         "max_tokens": None,
         "validate_every": 10,
@@ -184,7 +185,7 @@ def test_nt_asgd_is_a_choice_with_its_own_settings(language_model):
             },
             "nonmonotone_checks: required for nt_asgd",
         ),
-        ({"pretrain__optimizer__nonmonotone_checks": 5}, "nonmonotone_checks: required for nt_asgd and null for adamw"),
+        ({"pretrain__optimizer__nonmonotone_checks": 5}, "nonmonotone_checks: required for nt_asgd and null for"),
         ({"encoder": CONV}, "encoder: .*'awd_lstm', 'symmetric_conv'"),
         ({"encoder": SYMMETRIC}, "vocabulary: symmetric_conv reads single bases; set k: 1, stride: 1"),
         (

@@ -48,6 +48,7 @@ STAGE = {
     "batch_size": 8,
     "accumulation": 1,
     "bptt": 7,
+    "variable_bptt": True,
     "epochs": 2,
     "max_tokens": None,
     "validate_every": 5,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bindgram.sequence.dna import codes_of, reverse_complement
 from bindgram.sequence.kmers import Vocabulary
-from bindgram.training.loaders import LabelledSequences, Lanes, spread_lanes, target_mask
+from bindgram.training.loaders import LabelledSequences, Lanes, spread_lanes, step_lengths, target_mask
 
 CPU = torch.device("cpu")
 
@@ -83,6 +83,59 @@ def test_no_step_reads_beyond_the_stream():
     for number in range(lanes.n_steps):
         inputs, targets = lanes.step(number)
         assert inputs.shape == targets.shape == (6, 7)
+
+
+def lanes_of_variable_steps(seed, n_tokens=20_000, bptt=70, n_lanes=2):
+    tokens = np.arange(n_tokens) % 60 + 3
+    return Lanes(tokens.astype(np.uint8), Vocabulary(3, 1), n_lanes, bptt, False, lengths_seed=seed)
+
+
+def test_length_of_a_step_is_a_function_of_seed_epoch_and_number_alone():
+    few, many = step_lengths(10, 70, 1, 2), step_lengths(1000, 70, 1, 2)
+    assert few.tolist() == many[:10].tolist()
+    assert step_lengths(10, 70, 1, 3).tolist() != few.tolist()
+    assert step_lengths(10, 70, 2, 2).tolist() != few.tolist()
+
+
+def test_lengths_are_normal_around_bptt_and_one_in_twenty_around_half_of_it():
+    lengths = step_lengths(100_000, 70, 1, 0)
+    short = lengths[lengths < 52]
+    assert len(short) / len(lengths) == pytest.approx(0.05, abs=0.003)
+    assert short.mean() == pytest.approx(35, abs=0.6)  # cut to whole tokens: half a token less
+    assert lengths[lengths >= 52].mean() == pytest.approx(70, abs=0.6)
+    assert lengths[lengths >= 52].std() == pytest.approx(5, abs=0.1)
+    assert step_lengths(1000, 6, 1, 0).min() == 5
+    assert step_lengths(1000, 3, 1, 0).min() == 3
+
+
+@given(seed=st.integers(0, 2**31), epoch=st.integers(0, 9), bptt=st.integers(1, 90), n_tokens=st.integers(0, 1500))
+def test_steps_of_variable_length_cover_an_epoch_without_gap_or_overlap(seed, epoch, bptt, n_tokens):
+    lanes = lanes_of_variable_steps(seed, 2 * n_tokens, bptt)
+    borders = lanes.borders(epoch)
+    fixed = Lanes(lanes.tokens, lanes.vocabulary, 2, bptt, False).borders(epoch)
+    assert (len(borders) > 1) == (len(fixed) > 1)  # too short for a step or not
+    assert borders[0] == 0
+    assert all(length >= min(5, bptt) for length in np.diff(borders))
+    if len(borders) > 1:
+        assert n_tokens - 1 - min(5, bptt) < borders[-1] <= n_tokens - 1
+
+
+def test_steps_of_variable_length_read_the_stream_in_order():
+    lanes = lanes_of_variable_steps(7)
+    read = [lanes.step(number, 1) for number in range(len(lanes.borders(1)) - 1)]
+    assert len({inputs.shape[1] for inputs, _ in read}) > 5
+    inputs, targets = (torch.cat([step[side] for step in read], dim=1) for side in (0, 1))
+    assert inputs[0].tolist() == lanes.tokens[: inputs.shape[1]].tolist()
+    assert targets[0].tolist() == lanes.tokens[1 : inputs.shape[1] + 1].tolist()
+
+
+@pytest.mark.parametrize("lengths_seed", [None, 5])
+def test_steps_have_equal_lengths_in_all_processes(lengths_seed):
+    tokens = np.arange(4000, dtype=np.uint8) % 60
+    ranks = [
+        Lanes(tokens, Vocabulary(3, 1), 4, 20, True, rank, 2, lengths_seed=lengths_seed).borders(3) for rank in (0, 1)
+    ]
+    assert ranks[0].tolist() == ranks[1].tolist()
 
 
 def test_validation_lanes_are_spread_over_the_stream():

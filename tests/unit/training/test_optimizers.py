@@ -1,7 +1,10 @@
+import copy
 import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from bindgram.training.optimizers import (
@@ -96,25 +99,76 @@ def test_averaging_starts_when_a_loss_is_above_the_best_of_the_older_ones():
     assert trigger.triggered  # 2.4 > min(3.0, 2.0)
 
 
-def test_nt_asgd_averages_the_weights_after_the_trigger_and_restores_them():
-    parameter = nn.Parameter(torch.zeros(1))
-    optimizer = make_optimizer("nt_asgd", [[parameter]], [1.0], 0.0)
-    trigger = NonMonotoneTrigger(1)
+def slow_nt_asgd(start, gradient, rate, n_steps, every, patience, loss):
+    """Algorithm 1 of Merity et al. (2017) with every weight kept: its average, and the step that triggered it."""
+    weights, logs, trigger = [start], [], None
+    for step in range(n_steps):
+        if step % every == 0 and trigger is None:
+            value = loss(weights[step])
+            if len(logs) > patience and value > min(logs[: len(logs) - patience]):
+                trigger = step
+            logs.append(value)
+        weights.append(weights[step] - rate * gradient(weights[step], step))
+    kept = weights[n_steps:] if trigger is None else weights[trigger:]
+    return sum(kept) / len(kept), trigger
 
-    def step():
-        parameter.grad = torch.tensor([-1.0])  # SGD: the weight grows by one a step
+
+@given(
+    patience=st.integers(1, 3),
+    every=st.integers(1, 4),
+    rate=st.floats(0.05, 1.9),
+    noise=st.lists(st.floats(-1, 1), min_size=40, max_size=40),
+)
+def test_nt_asgd_equals_algorithm_1_with_every_weight_kept(patience, every, rate, noise):
+    def gradient(weight, step):
+        return weight + noise[step]
+
+    def loss(weight):
+        return float(abs(weight))
+
+    expected, trigger_step = slow_nt_asgd(3.0, gradient, rate, len(noise), every, patience, loss)
+    parameter = nn.Parameter(torch.tensor([3.0], dtype=torch.float64))
+    optimizer = make_optimizer("nt_asgd", [[parameter]], [rate], 0.0)
+    trigger, triggered_at = NonMonotoneTrigger(patience), None
+    for step in range(len(noise)):
+        if step % every == 0 and not trigger.triggered:
+            trigger.update(loss(parameter.item()), optimizer)
+            triggered_at = step if trigger.triggered else None
+        parameter.grad = torch.tensor([gradient(parameter.item(), step)], dtype=torch.float64)
+        optimizer.step()
+    assert triggered_at == trigger_step
+    last = parameter.item()
+    with averaged_weights(optimizer, trigger):
+        assert parameter.item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert parameter.item() == last
+
+
+def test_the_mean_of_nt_asgd_is_part_of_what_is_saved():
+    def averaging():
+        parameter = nn.Parameter(torch.zeros(1))
+        return parameter, make_optimizer("nt_asgd", [[parameter]], [1.0], 0.0)
+
+    def step(parameter, optimizer):
+        parameter.grad = torch.tensor([-1.0])
         optimizer.step()
 
-    step()
-    for loss in (1.0, 1.5, 2.0):
-        trigger.update(loss, optimizer)
-    assert trigger.triggered
-    for _ in range(3):
-        step()
-    assert parameter.item() == 4.0
-    with averaged_weights(optimizer, trigger):
-        assert parameter.item() == pytest.approx(3.0)  # mean of 2, 3 and 4
-    assert parameter.item() == 4.0
+    first, optimizer = averaging()
+    optimizer.start_averaging()
+    step(first, optimizer)
+    second, resumed = averaging()
+    second.data.copy_(first.data)
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    for parameter, its_optimizer in ((first, optimizer), (second, resumed)):
+        step(parameter, its_optimizer)
+        assert its_optimizer.state[parameter]["mean"].item() == pytest.approx(1.0)  # of 0, 1 and 2
+
+
+def test_sgd_goes_down_the_gradient_and_decays_weights():
+    parameter = nn.Parameter(torch.tensor([2.0]))
+    optimizer = make_optimizer("sgd", [[parameter]], [0.1], 0.5)
+    parameter.grad = torch.tensor([3.0])
+    optimizer.step()
+    assert parameter.item() == pytest.approx(2.0 - 0.1 * (3.0 + 0.5 * 2.0))
 
 
 def test_untriggered_average_is_the_running_weight():

@@ -42,6 +42,7 @@ STAGE = {
     "batch_size": 4,
     "accumulation": 1,
     "bptt": 7,
+    "variable_bptt": True,
     "epochs": 2,
     "max_tokens": None,
     "validate_every": 5,

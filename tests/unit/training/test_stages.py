@@ -33,6 +33,7 @@ LM_STAGE = {
     "batch_size": 8,
     "accumulation": 1,
     "bptt": 16,
+    "variable_bptt": False,
     "epochs": 4,
     "max_tokens": None,
     "validate_every": 20,

@@ -54,20 +54,19 @@ def embed(tokens: Tensor, weight: Tensor, rate: float, *, training: bool) -> Ten
     return functional.embedding(tokens, weight)
 
 
-def calculates_in(device: torch.device) -> torch.dtype:
-    """Type in which LSTMs calculate on a GPU: that of autocast, where cuDNN has it.
+def calculates_in(values: Tensor) -> torch.dtype:
+    """Type in which an LSTM reads values that are on a GPU: that of autocast, where cuDNN has it.
 
-    torch's autocast would have cuDNN calculate in float16 whatever its type is. cuDNN has LSTMs in bfloat16 from 9.13
-    on (https://github.com/pytorch/pytorch/pull/164411).
+    Left to itself, torch's autocast has cuDNN calculate in float16 whatever its type is.
     """
-    if not torch.is_autocast_enabled(device.type):
-        return torch.float32
-    wanted = torch.get_autocast_dtype(device.type)
-    return torch.float16 if wanted == torch.bfloat16 and not has_bfloat16_lstm(device) else wanted
+    if not torch.is_autocast_enabled(values.device.type):
+        return values.dtype
+    wanted = torch.get_autocast_dtype(values.device.type)
+    return torch.float16 if wanted == torch.bfloat16 and not has_bfloat16_lstm(values.device) else wanted
 
 
 def has_bfloat16_lstm(device: torch.device) -> bool:
-    """Whether cuDNN has an LSTM in bfloat16 on this GPU."""
+    """Whether torch uses cuDNN for an LSTM in bfloat16 on this GPU (https://github.com/pytorch/pytorch/pull/164411)."""
     version = torch.backends.cudnn.version()
     return version is not None and version >= 91300 and torch.cuda.get_device_capability(device) >= (8, 0)
 
@@ -106,7 +105,7 @@ class WeightDropLstm(nn.Module):
         weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
         if not values.is_cuda:
             return self._run(values, state, weights)
-        dtype = calculates_in(values.device)
+        dtype = calculates_in(values)
         with torch.autocast(values.device.type, enabled=False):
             state = (state[0].to(dtype), state[1].to(dtype))
             return self._run(values.to(dtype), state, one_chunk(weights, dtype))

@@ -86,18 +86,20 @@ class Lanes:
         return both[:, :-1], both[:, 1:]
 
 
-MIN_TOKENS = 5  # of a step of variable length
+MIN_TOKENS, MAX_MORE = 5, 20  # of a step of variable length: at least, and at most beyond `bptt`
 
 
 def step_lengths(n: int, bptt: int, seed: int, epoch: int) -> np.ndarray:
     """Tokens of the first `n` steps of an epoch; step i is a function of the seed, the epoch and i alone.
 
     As in Merity et al. (2017), section 4.1: around `bptt` with probability 0.95, else around half of it, normal with
-    standard deviation 5; never below five, as in the authors' code.
+    standard deviation 5; never below five, as in the authors' code, and, so that memory has a bound, never more than
+    four standard deviations above `bptt`.
     """
     halved = step_rng(seed, "bptt halved", f"epoch{epoch}").random(n) >= 0.95
     noise = step_rng(seed, "bptt noise", f"epoch{epoch}").normal(0, 5, n)
-    return np.maximum((np.where(halved, bptt / 2, bptt) + noise).astype(int), min(MIN_TOKENS, bptt))
+    lengths = (np.where(halved, bptt / 2, bptt) + noise).astype(int)
+    return lengths.clip(min(MIN_TOKENS, bptt), bptt + MAX_MORE)
 
 
 @lru_cache(maxsize=2)

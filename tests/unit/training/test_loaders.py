@@ -104,6 +104,7 @@ def test_lengths_are_normal_around_bptt_and_one_in_twenty_around_half_of_it():
     assert short.mean() == pytest.approx(35, abs=0.6)  # cut to whole tokens: half a token less
     assert lengths[lengths >= 52].mean() == pytest.approx(70, abs=0.6)
     assert lengths[lengths >= 52].std() == pytest.approx(5, abs=0.1)
+    assert lengths.max() == 90
     assert step_lengths(1000, 6, 1, 0).min() == 5
     assert step_lengths(1000, 3, 1, 0).min() == 3
 

@@ -33,6 +33,7 @@ SPLIT = {
 LSTM_DROPOUT = {"embedding": 0.0, "input": 0.0, "weight": 0.0, "hidden": 0.0}
 LANGUAGE_MODEL = {
     "vocabulary": {"k": 3, "stride": 1},
+    "direction": "forward",
     "encoder": {"name": "awd_lstm", "embedding_size": 16, "hidden_size": 32, "n_layers": 1},
     "objective": {"name": "next_token", "ar": 0.0, "tar": 0.0},
     "pretrain": {
@@ -78,6 +79,7 @@ HEAD = {"hidden_size": 16, "dropout": 0.0, "hidden_dropout": 0.0}
 MODELS = {
     "tiny_lstm": {
         "pretrained": "tiny",
+        "backward": None,
         "adapt": "none",
         "encoder": {"same_as": "tiny"},
         "vocabulary": None,
@@ -90,6 +92,7 @@ MODELS = {
     },
     "tiny_cnn": {
         "pretrained": "none",
+        "backward": None,
         "adapt": "none",
         "encoder": {"name": "conv", "n_filters": 16, "filter_width": 12},
         "vocabulary": None,

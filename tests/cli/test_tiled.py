@@ -18,6 +18,7 @@ from bindgram.evaluation.tiled import empty_tiled_result, read_tiled_scores
 
 MODEL = {
     "pretrained": "none",
+    "backward": None,
     "adapt": "none",
     "encoder": {"name": "conv", "n_filters": 4, "filter_width": 6},
     "vocabulary": None,

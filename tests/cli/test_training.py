@@ -47,6 +47,7 @@ STAGE = {
 }
 LANGUAGE_MODEL = {
     "vocabulary": {"k": 2, "stride": 1},
+    "direction": "forward",
     "encoder": {"name": "awd_lstm", "embedding_size": 4, "hidden_size": 6, "n_layers": 2},
     "objective": {"name": "next_token", "ar": 0.0, "tar": 0.0},
     "pretrain": STAGE,
@@ -54,6 +55,7 @@ LANGUAGE_MODEL = {
 }
 MODEL = {
     "pretrained": "tiny",
+    "backward": None,
     "adapt": "experiment",
     "encoder": {"same_as": "tiny"},
     "vocabulary": None,
@@ -129,6 +131,38 @@ def pretrain(folder):
         *("pretrain", "--language-model", folder / "tiny.yaml", "--corpus", folder / "corpus.h5"),
         *("--output", folder / "lm", "--seed", 1, *COMMON),
     )
+
+
+def test_a_pair_of_language_models_goes_through_all_stages(folder):
+    (folder / "back.yaml").write_text(yaml.safe_dump(LANGUAGE_MODEL | {"direction": "backward"}))
+    (folder / "pair.yaml").write_text(yaml.safe_dump(MODEL | {"backward": "back"}))
+    for name in ("tiny", "back"):
+        lm = ("--language-model", folder / f"{name}.yaml")
+        made = run("pretrain", *lm, "--corpus", folder / "corpus.h5", "--output", folder / name, "--seed", 1, *COMMON)
+        assert made.exit_code == 0, made.output
+        adapted = run(
+            *("adapt", *lm, "--base", folder / name, "--positives", folder / "labelled.parquet"),
+            *("--output", folder / f"{name}_adapted", "--seed", 1, *COMMON),
+        )
+        assert adapted.exit_code == 0, adapted.output
+    given = ["finetune", "--model", folder / "pair.yaml", "--labelled", folder / "labelled.parquet", "--seed", 1]
+    given += ["--language-model", folder / "tiny.yaml", "--pretrained", folder / "tiny_adapted"]
+    given += ["--output", folder / "classifier", *COMMON]
+    lone = run(*given)
+    assert lone.exit_code == 1
+    assert "backward is back; give --backward-language-model exactly when it names one" in str(lone.exception)
+    assert not (folder / "classifier").exists()
+    backward = ["--backward-language-model", folder / "back.yaml", "--backward-pretrained", folder / "back_adapted"]
+    tuned = run(*given, *backward)
+    assert tuned.exit_code == 0, tuned.output
+    for name in ("tiny", "back", "tiny_adapted", "back_adapted"):
+        shutil.rmtree(folder / name)  # the bundle stands for itself
+    scored = run(
+        *("score", "--bundle", folder / "classifier/s1", folder / "scores.parquet"),
+        *("--test-set", f"T1={folder / 'T1.parquet'}", *COMMON),
+    )
+    assert scored.exit_code == 0, scored.output
+    assert len(read_predictions(folder / "scores.parquet")[0]) == 20
 
 
 def test_the_four_stages_hand_on_their_bundles(folder):

@@ -60,9 +60,13 @@ def every_kind_of_job(fresh_project):
     model = yaml.safe_load((root / "config/models/tiny_lstm.yaml").read_text())
     for group in ("experiment", "tf", "family"):
         (root / f"config/models/by_{group}.yaml").write_text(yaml.safe_dump(model | {"adapt": group}))
+    (root / "config/lms/back.yaml").write_text(yaml.safe_dump(lm | {"adapt": lm["pretrain"], "direction": "backward"}))
+    pair = {"adapt": "experiment", "backward": "back"}
+    (root / "config/models/by_pair.yaml").write_text(yaml.safe_dump(model | pair))
+    (root / "config/models/random_pair.yaml").write_text(yaml.safe_dump(model | {"backward": "back", "pretrained": "none"}))
     (root / "config/universe.txt").write_text("planted\npublished\n")
     config = yaml.safe_load((root / "config/config.yaml").read_text())
-    config |= {"models": [*config["models"], "by_experiment", "by_tf", "by_family"], "universe": "config/universe.txt"}
+    config |= {"models": [*config["models"], "by_experiment", "by_tf", "by_family", "by_pair", "random_pair"], "universe": "config/universe.txt"}
     config["negatives"]["mixtures"] = {"mixed": {"neighbour": 0.5, "accessible_unbound": 0.5}}
     config["negatives"]["schemes"] = ["genomic_matched", "dinucleotide_shuffle", "mixed", "published"]
     config["battery"]["test_sets"]["T3"] = {"scheme": "other_peaks", "ratio": 1.0}
@@ -165,7 +169,29 @@ def test_models_start_from_the_adapted_language_model_they_ask_for(every_kind_of
         "by_experiment": "results/lm/tiny/toy.blocks.experiment-planted",
         "by_tf": "results/lm/tiny/toy.blocks.tf-PLANTED",
         "by_family": f"results/lm/tiny/toy.blocks.family-{slug('AT hook;Ets')}",
+        "by_pair": "results/lm/tiny/toy.blocks.experiment-planted",
+        "random_pair": None,
         "tiny_cnn": None,
+    }
+
+
+def test_a_pair_gets_two_language_models_pretrained_and_adapted_alike(every_kind_of_job):
+    target = "results/models/{}/blocks/planted/genomic_matched/s1/config.json"
+    commands = planned_commands(every_kind_of_job, *(target.format(name) for name in ("by_pair", "random_pair")))
+    given = {}
+    for name, *words in commands:
+        if name in ("pretrain", "adapt"):
+            given[name] = {*given.get(name, ()), words[words.index("--output") + 1]}
+        elif name == "finetune":
+            model = words[words.index("--model") + 1].split("/")[-1]
+            named = ("--language-model", "--backward-language-model", "--pretrained", "--backward-pretrained")
+            given[model] = [words[words.index(option) + 1] if option in words else None for option in named]
+    adapted = [f"results/lm/{lm}/toy.blocks.experiment-planted" for lm in ("tiny", "back")]
+    assert given == {
+        "pretrain": {f"results/lm/{lm}/toy.blocks" for lm in ("tiny", "back")},
+        "adapt": set(adapted),
+        "by_pair.yaml": ["config/lms/tiny.yaml", "config/lms/back.yaml", *adapted],
+        "random_pair.yaml": ["config/lms/tiny.yaml", "config/lms/back.yaml", None, None],
     }
 
 

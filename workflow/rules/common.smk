@@ -613,13 +613,15 @@ def language_model_settings(name, *sections):
     return language_model(name).model_dump(mode="json", include=set(sections))
 
 
+READ_ALIKE = ("vocabulary", "direction", "encoder")  # sections that all stages of a language model share
+
+
 @cache
 def model_settings(name):
-    """Everything that fine-tuning depends on: the model file, and what it takes over from a language-model file."""
+    """Everything that fine-tuning depends on: the model file, and what it takes over from language-model files."""
     settings = PROJECT.models[name].model_dump(mode="json")
-    if lm := PROJECT.models[name].language_model:
-        settings["language_model"] = language_model_settings(lm, "vocabulary", "encoder")
-    return settings
+    lms = PROJECT.models[name].language_models
+    return settings | dict(language_models=[language_model_settings(lm, *READ_ALIKE) for lm in lms])
 
 
 def corpus_input(wildcards):
@@ -627,44 +629,45 @@ def corpus_input(wildcards):
     return f"results/corpus/{wildcards.assembly}.{wildcards.split}.k{vocabulary.k}s{vocabulary.stride}.h5"
 
 
-def pretrained_folder(wildcards, model=None):
-    """Bundle that fine-tuning starts from, or None: pretrained, adapted, or any bundle given by its path."""
+def pretrained_folders(wildcards, model=None):
+    """Bundles that fine-tuning starts from, by option: pretrained, adapted, or any bundle given by its path."""
     model = PROJECT.models[model or wildcards.model]
-    if model.pretrained == "none":
-        return None
     if "/" in model.pretrained:
-        return model.pretrained.rstrip("/")
-    stem = f"results/lm/{model.pretrained}/{assembly_of(wildcards)}.{wildcards.split}"
-    return stem if model.adapt == "none" else f"{stem}.{group_of(row(wildcards), model.adapt)}"
+        return dict(pretrained=model.pretrained.rstrip("/"))
+    place = f"{assembly_of(wildcards)}.{wildcards.split}"
+    if model.adapt != "none":
+        place = f"{place}.{group_of(row(wildcards), model.adapt)}"
+    return {
+        name: f"results/lm/{lm}/{place}" for name, lm in zip(("pretrained", "backward_pretrained"), model.starts_from)
+    }
 
 
 def language_model_logs(wildcards):
     """Training logs of the language models that the models of an experiment start from: name to path."""
     logs = {}
     for name in CONFIG.models:
-        lm, adapt = PROJECT.models[name].pretrained, PROJECT.models[name].adapt
-        if lm in PROJECT.language_models:
+        model = PROJECT.models[name]
+        for lm, folder in zip(model.starts_from, pretrained_folders(wildcards, name).values()):
             logs[lm] = f"results/lm/{lm}/{assembly_of(wildcards)}.{wildcards.split}/train_log.tsv"
-            if adapt != "none":
-                logs[f"{lm}, adapted"] = f"{pretrained_folder(wildcards, name)}/train_log.tsv"
+            if model.adapt != "none":
+                logs[f"{lm}, adapted"] = f"{folder}/train_log.tsv"
     return logs
 
 
 def finetune_inputs(wildcards):
-    """What a model takes over: settings of the language model that its encoder names, and the bundle it starts from."""
-    lm, folder = PROJECT.models[wildcards.model].language_model, pretrained_folder(wildcards)
-    return dict(
-        language_model=[ancient(f"config/lms/{lm}.yaml")] if lm else [],
-        pretrained=bundle(folder) if folder else [],
-    )
+    """What a model takes over: files of the language models that it names, and the bundles it starts from."""
+    lms = zip(("language_model", "backward_language_model"), PROJECT.models[wildcards.model].language_models)
+    files = {name: ancient(f"config/lms/{lm}.yaml") for name, lm in lms}
+    return files | {name: bundle(folder) for name, folder in pretrained_folders(wildcards).items()}
 
 
 def finetune_options(wildcards, input):
     """Options for what a model takes over, and the seeds."""
     return " ".join(
         [
-            option("--language-model", input.language_model),
-            option("--pretrained", pretrained_folder(wildcards)),
+            option("--language-model", input.get("language_model")),
+            option("--backward-language-model", input.get("backward_language_model")),
+            *(option(f"--{name.replace('_', '-')}", folder) for name, folder in pretrained_folders(wildcards).items()),
             options("--seed", CONFIG.seeds),
         ]
     )

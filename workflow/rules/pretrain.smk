@@ -30,7 +30,7 @@ rule pretrain_language_model:
         folder=subpath(output.config, parent=True),
         how=training_options,
         settings=lambda wildcards: dict(
-            language_model=language_model_settings(wildcards.lm, "vocabulary", "encoder", "objective", "pretrain"),
+            language_model=language_model_settings(wildcards.lm, *READ_ALIKE, "objective", "pretrain"),
             seed=CONFIG.seed,
             revision=REVISIONS["pretrain"],
         ),
@@ -73,7 +73,7 @@ rule adapt_language_model:
         folder=subpath(output.config, parent=True),
         how=training_options,
         settings=lambda wildcards: dict(
-            language_model=language_model_settings(wildcards.lm, "vocabulary", "encoder", "objective", "adapt"),
+            language_model=language_model_settings(wildcards.lm, *READ_ALIKE, "objective", "adapt"),
             seed=CONFIG.seed,
             revision=REVISIONS["adapt"],
         ),

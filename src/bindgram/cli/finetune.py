@@ -19,6 +19,10 @@ from bindgram.cli.options import (
 @click.option("--model", type=ExistingFile, required=True, help="Model file (YAML).")
 @click.option("--language-model", type=ExistingFile, help="Language-model file that the model's encoder names.")
 @click.option("--pretrained", type=ExistingDirectory, help="Bundle to start from, where the model file says so.")
+@click.option(
+    "--backward-language-model", type=ExistingFile, help="Second language-model file, of one that reads backwards."
+)
+@click.option("--backward-pretrained", type=ExistingDirectory, help="Bundle of that language model.")
 @click.option("--labelled", type=ExistingFile, required=True, help="Labelled train and valid examples (Parquet).")
 @click.option("--output", type=NewDirectory, required=True, help="Folder of the bundles s<seed>.")
 @click.option(
@@ -37,6 +41,8 @@ def finetune(
     model: Path,
     language_model: Path | None,
     pretrained: Path | None,
+    backward_language_model: Path | None,
+    backward_pretrained: Path | None,
     labelled: Path,
     output: Path,
     seeds: tuple[int, ...],
@@ -64,8 +70,12 @@ def finetune(
         settings = load_model(model)
         lm_settings = load_language_model(language_model) if language_model else None
         start = load_bundle(pretrained) if pretrained else None
+        pair = {
+            "backward": load_language_model(backward_language_model) if backward_language_model else None,
+            "backward_pretrained": load_bundle(backward_pretrained) if backward_pretrained else None,
+        }
         table = read_examples(labelled)
-        common = {"device": chosen, "revision": revision, "checkpoints": kept, "where": str(model)}
+        common = {"device": chosen, "revision": revision, "checkpoints": kept, "where": str(model)} | pair
         for seed in seeds:
             kept.check()
             try:

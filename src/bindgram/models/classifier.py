@@ -13,6 +13,7 @@ from bindgram.models.conv import Conv
 from bindgram.models.danq import DanQ
 from bindgram.models.deepsea import DeepSea
 from bindgram.models.heads import ConcatPool, MaxMeanPool, MaxPool
+from bindgram.models.pair import Pair
 from bindgram.models.symmetric_conv import N_SPECIAL_TOKENS, SymmetricConv
 from bindgram.settings.encoders import (
     AwdLstmSettings,
@@ -55,33 +56,54 @@ def build_encoder(
     return build(settings, dropout) if isinstance(settings, SymmetricConvSettings) else build(settings)
 
 
-def build_classifier(model: ModelFile, encoder: EncoderSettings, vocabulary: VocabularySettings | None) -> Classifier:
-    """Build a classifier with random weights from a model file and its resolved encoder and vocabulary."""
+def build_classifier(
+    model: ModelFile,
+    encoder: EncoderSettings,
+    vocabulary: VocabularySettings | None,
+    backward: EncoderSettings | None = None,
+) -> Classifier:
+    """Build a classifier with random weights from a model file and what it resolves to.
+
+    `backward` is the encoder of its second language model, which reads backwards.
+    """
     built = build_encoder(encoder, vocabulary, model.finetune.dropout)
+    if backward is not None:
+        built = Pair(built, build_encoder(backward, vocabulary, model.finetune.dropout))
     return Classifier(built, HEADS[model.head.name](model.head, built.out_channels))
 
 
-def transfer_encoder(classifier: Classifier, state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Copy a language model's encoder into a classifier and prove that it arrived.
+def transfer_encoder(
+    classifier: Classifier, state: Mapping[str, Tensor], backward: Mapping[str, Tensor] | None = None
+) -> dict[str, Any]:
+    """Copy a language model's encoder, or those of a pair, into a classifier and prove that they arrived.
 
     Returns
     -------
-    ``n_tensors``, ``n_parameters`` moved, and ``n_changed`` tensors whose values differ from before.
+    ``n_tensors``, ``n_parameters`` moved, and ``n_changed`` tensors whose values differ from before, of both together.
 
     Raises
     ------
     InputError : a tensor is missing, superfluous or of another shape.
     ValueError : no tensor changed.
     """
-    ours = classifier.encoder.state_dict()
+    if backward is None:
+        return _transfer(classifier.encoder, state, "pretrained bundle")
+    pair = classifier.encoder
+    one = _transfer(pair.forwards, state, "pretrained bundle")
+    other = _transfer(pair.backwards, backward, "backward pretrained bundle")
+    return {name: one[name] + other[name] for name in one}
+
+
+def _transfer(encoder: nn.Module, state: Mapping[str, Tensor], where: str) -> dict[str, int]:
+    ours = encoder.state_dict()
     theirs = {name.removeprefix("encoder."): value for name, value in state.items() if name.startswith("encoder.")}
-    check_tensors(ours, theirs, "pretrained bundle: encoder")
+    check_tensors(ours, theirs, f"{where}: encoder")
     before = {name: value.clone() for name, value in ours.items()}
-    classifier.encoder.load_state_dict(theirs, strict=True)
-    after = classifier.encoder.state_dict()
+    encoder.load_state_dict(theirs, strict=True)
+    after = encoder.state_dict()
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     if not changed:
-        raise ValueError("loading the language model changed no tensor of the encoder")
+        raise ValueError(f"{where}: loading it changed no tensor of the encoder")
     return {
         "n_tensors": len(theirs),
         "n_parameters": sum(value.numel() for value in theirs.values()),

@@ -235,8 +235,8 @@ def _language_model_works(project: Project, split: str, lengths: Mapping[str, Le
     """Each language model once per assembly, and once per group of experiments that it adapts to."""
     groups: dict[tuple[str, str], int] = {}  # (language model, how) to how many models share it
     for model in project.models.values():
-        if model.pretrained in project.language_models:
-            groups[model.pretrained, model.adapt] = groups.get((model.pretrained, model.adapt), 0) + 1
+        for lm in model.starts_from:
+            groups[lm, model.adapt] = groups.get((lm, model.adapt), 0) + 1
     for name in dict.fromkeys(lm for lm, _ in groups):
         settings = project.language_models[name]
         per_bp = 1 / settings.vocabulary.stride

@@ -106,9 +106,13 @@ class LmStage(Settings):
 
 
 class LanguageModelFile(Settings):
-    """A language model: vocabulary, encoder, objective, pretraining, and adaptation where models ask for it."""
+    """A language model: vocabulary, encoder, objective, pretraining, and adaptation where models ask for it.
+
+    A ``backward`` one reads every sequence from its end to its start, on the same strand.
+    """
 
     vocabulary: VocabularySettings
+    direction: Literal["forward", "backward"]
     encoder: Annotated[LmEncoderSettings, Field(discriminator="name")]
     objective: NextTokenSettings
     pretrain: LmStage
@@ -120,6 +124,8 @@ class LanguageModelFile(Settings):
             raise ValueError("vocabulary: symmetric_conv reads single bases; set k: 1, stride: 1")
         if isinstance(self.encoder, SymmetricConvSettings) and self.objective.name == "next_token":
             raise ValueError("objective: symmetric_conv sees the bases on both sides and so the answer of next_token")
+        if self.direction == "backward" and self.objective.name != "next_token":
+            raise ValueError(f"direction: {self.objective.name} sees both sides; set direction: forward")
         for name, stage in (("pretrain", self.pretrain), ("adapt", self.adapt)):
             if stage and (wrong := wrong_dropout(self.encoder, stage.dropout)):
                 raise ValueError(f"{name}.{wrong}")
@@ -192,10 +198,12 @@ class SameAs(Settings):
 class ModelFile(Settings):
     """A classifier: what it starts from, encoder, head, and fine-tuning.
 
-    `pretrained` is ``none``, the name of a language model, or the path of a bundle (with a ``/``).
+    `pretrained` is ``none``, the name of a language model, or the path of a bundle (with a ``/``). `backward` names a
+    second language model, one that reads backwards; the model starts from its weights where it does from the first's.
     """
 
     pretrained: str
+    backward: Id | None
     adapt: Adaptation
     encoder: Annotated[EncoderSettings, Field(discriminator="name")] | SameAs
     vocabulary: VocabularySettings | None
@@ -207,6 +215,8 @@ class ModelFile(Settings):
         is_name = self.pretrained != "none" and "/" not in self.pretrained
         if is_name and self.encoder != SameAs(same_as=self.pretrained):
             raise ValueError(f"encoder: a pretrained model says 'encoder: {{same_as: {self.pretrained}}}'")
+        if self.backward is not None and (not isinstance(self.encoder, SameAs) or "/" in self.pretrained):
+            raise ValueError("backward: needs 'encoder: {same_as: <a forward language model>}'; set backward: null")
         if not is_name and self.adapt != "none":
             raise ValueError("adapt: needs the name of a language model in pretrained; set adapt: none")
         if isinstance(self.encoder, SameAs):
@@ -224,6 +234,16 @@ class ModelFile(Settings):
     def language_model(self) -> str | None:
         """Name of the language-model file this model refers to, if any."""
         return self.encoder.same_as if isinstance(self.encoder, SameAs) else None
+
+    @property
+    def language_models(self) -> list[str]:
+        """Names of all language-model files this model refers to, the forward one first."""
+        return [name for name in (self.language_model, self.backward) if name is not None]
+
+    @property
+    def starts_from(self) -> list[str]:
+        """Names of the language models whose weights it starts from; a bundle given by its path has none."""
+        return [] if self.pretrained == "none" or "/" in self.pretrained else self.language_models
 
 
 def _check_cycle(schedule: str, warmup: float | None, momentum: list[float] | None) -> None:

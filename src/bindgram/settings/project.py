@@ -176,18 +176,34 @@ def _load_models(
         if model is None:
             continue
         models[name] = model
-        lm = model.language_model
-        if lm is not None and lm not in language_models:
+        for lm in model.language_models:
+            if lm in language_models:
+                continue
             loaded = _collect(problems, lambda lm=lm: load_language_model(named_file(root / f"config/lms/{lm}.yaml")))
             if loaded is not None:
                 language_models[lm] = loaded
-        if lm in language_models and (wrong := wrong_dropout(language_models[lm].encoder, model.finetune.dropout)):
-            problems.append(f"config/models/{name}.yaml: finetune.{wrong}")
-        if model.adapt != "none" and lm in language_models and language_models[lm].adapt is None:
-            problems.append(
-                f"config/models/{name}.yaml: adapt: config/lms/{lm}.yaml has no adapt stage; add one or set adapt: none"
-            )
+        where = f"config/models/{name}.yaml"
+        problems += [f"{where}: {problem}" for problem in _language_model_problems(model, language_models)]
     return models, language_models
+
+
+def _language_model_problems(model: ModelFile, language_models: Mapping[str, LanguageModelFile]) -> list[str]:
+    """What does not fit between a model and its language models, as far as these could be read."""
+    problems = []
+    known = {name: language_models[name] for name in model.language_models if name in language_models}
+    for name, lm in known.items():
+        if wrong := wrong_dropout(lm.encoder, model.finetune.dropout):
+            problems.append(f"finetune.{wrong}")
+        if model.adapt != "none" and lm.adapt is None:
+            problems.append(f"adapt: config/lms/{name}.yaml has no adapt stage; add one or set adapt: none")
+        key, direction = ("backward", "backward") if name == model.backward else ("encoder.same_as", "forward")
+        if lm.direction != direction:
+            problems.append(f"{key}: direction of config/lms/{name}.yaml is {lm.direction}; name a {direction} one")
+    if len({(lm.vocabulary.k, lm.vocabulary.stride) for lm in known.values()}) > 1:
+        problems.append(
+            f"backward: config/lms/{model.backward}.yaml has another vocabulary than {model.language_model}"
+        )
+    return problems
 
 
 def _reference_problems(

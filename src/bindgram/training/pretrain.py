@@ -57,7 +57,8 @@ def train_language_model(
     ----------
     settings : vocabulary, encoder, and the stage's own section.
     stage_name : ``pretrain`` or ``adapt``.
-    train_tokens, valid_tokens : (tokens,) streams of any unsigned type.
+    train_tokens, valid_tokens : (tokens,) streams of any unsigned type. A backward language model reads them from their
+        ends, and so does the Markov model beside it.
     checkpoint : what an interrupted training goes on from, with the same weights as one that was not. Its ranks train
         together, each on its own lanes.
     start : weights to start from, which are validated first and kept if nothing beats them; None = random.
@@ -74,6 +75,8 @@ def train_language_model(
     stage = settings.pretrain if stage_name == "pretrain" else settings.adapt
     assert stage is not None
     vocabulary = Vocabulary(settings.vocabulary.k, settings.vocabulary.stride)
+    if settings.direction == "backward":
+        train_tokens, valid_tokens = train_tokens[::-1], valid_tokens[::-1]
     valid = spread_lanes(valid_tokens, N_VALID_LANES, stage.max_valid_tokens, vocabulary.stride)
     with seeded(seed, device):
         model = build_language_model(settings, stage.dropout)

@@ -57,10 +57,13 @@ def classifier_of(bundle: Bundle) -> tuple[torch.nn.Module, Vocabulary | None]:
     InputError : its settings are not those of this version, or its weights do not fit them.
     """
     settings: Mapping[str, Any] = {name: value for name, value in bundle.settings.items() if name != "width"}
-    shape = settings | {"pretrained": "none", "adapt": "none"}
-    model = parse(ModelFile, shape, f"{bundle.where}: config.json: settings")
+    where = f"{bundle.where}: config.json: settings"
+    shape = settings | {"pretrained": "none", "adapt": "none", "backward": None}
+    model = parse(ModelFile, shape, where)
+    second = settings.get("backward")
+    backward = parse(ModelFile, shape | {"encoder": second}, f"{where}.backward").encoder if second else None
     assert not isinstance(model.encoder, SameAs)
-    classifier = build_classifier(model, model.encoder, model.vocabulary)
+    classifier = build_classifier(model, model.encoder, model.vocabulary, backward)
     check_tensors(classifier.state_dict(), bundle.state, bundle.where)
     classifier.load_state_dict(dict(bundle.state), strict=True)
     return classifier, Vocabulary(model.vocabulary.k, model.vocabulary.stride) if model.vocabulary else None

@@ -25,6 +25,8 @@ from bindgram.training.loaders import Lanes
 from bindgram.training.pretrain import train_language_model
 from bindgram.training.scoring import labelled_sequences
 
+READ_ALIKE = ("vocabulary", "direction", "encoder")  # of language models, where one goes on from another
+
 
 def pretrain(
     settings: LanguageModelFile,
@@ -51,7 +53,7 @@ def pretrain(
         )
     if short := _too_short(stage, "pretrain", corpus.tokens("train"), vocabulary):
         raise InputError(f"{corpus.path}: {short}")
-    used = settings.model_dump(include={"vocabulary", "encoder", "objective", "pretrain"})
+    used = settings.model_dump(include={*READ_ALIKE, "objective", "pretrain"})
     provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed)
     streams = {split: corpus.tokens(split) for split in ("train", "valid")}
     return _language_model(settings, "pretrain", streams, used, provenance, device, checkpoints)
@@ -80,10 +82,10 @@ def adapt(
     _check_kind(base, "language_model", "base bundle")
     if settings.adapt is None:
         raise InputError("the language-model file has no adapt stage; add one")
-    used = settings.model_dump(include={"vocabulary", "encoder", "objective", "adapt"})
-    for section in ("vocabulary", "encoder"):
-        if base.settings[section] != used[section]:
-            raise InputError(f"base bundle: {section} is {base.settings[section]}, the file says {used[section]}")
+    used = settings.model_dump(include={*READ_ALIKE, "objective", "adapt"})
+    for section in READ_ALIKE:
+        if base.settings.get(section) != used[section]:
+            raise InputError(f"base bundle: {section} is {base.settings.get(section)}, the file says {used[section]}")
     inputs = {f"positives{number}": table.provenance for number, table in enumerate(positives)}
     provenance = make_provenance("adapt", revision, used, {"base": base.provenance, **inputs}, seed)
     usable = [table for table in positives if not table.skipped and not table.held_out]
@@ -142,28 +144,35 @@ def finetune(
     seed: int,
     revision: int,
     checkpoints: Checkpoints,
+    backward: LanguageModelFile | None = None,
+    backward_pretrained: Bundle | None = None,
     where: str = "model file",
 ) -> Bundle:
     """Train a classifier on labelled examples, from a language model's weights where the model file says so.
 
-    `where` is what messages call the model file.
+    Parameters
+    ----------
+    backward, backward_pretrained : a second language model, which reads backwards, and its weights.
+    where : what messages call the model file.
 
     Raises
     ------
     InputError : the model file and the bundles do not fit together.
     """
     encoder, vocabulary = resolve_encoder(model, language_model, pretrained, where)
+    second = resolve_backward(model, backward, backward_pretrained, vocabulary, where)
     used = model.model_dump() | {
         "encoder": encoder.model_dump(),
+        "backward": second.model_dump() if second else None,
         "vocabulary": vocabulary.model_dump() if vocabulary else None,
         "width": len(labelled.frame["sequence"].iloc[0]) if len(labelled.frame) else None,
     }
-    inputs = {"labelled": labelled.provenance}
-    if pretrained is not None:
-        inputs["pretrained"] = pretrained.provenance
-    provenance = make_provenance("finetune", revision, used, inputs, seed)
-    skip = labelled.reason if labelled.skipped else pretrained.reason if pretrained and pretrained.skipped else None
-    if skip := skip or _one_class(labelled):
+    given = {"pretrained": pretrained, "backward": backward_pretrained}
+    bundles = {name: bundle for name, bundle in given.items() if bundle is not None}
+    inputs = {name: bundle.provenance for name, bundle in bundles.items()}
+    provenance = make_provenance("finetune", revision, used, {"labelled": labelled.provenance, **inputs}, seed)
+    skips = [source.reason for source in (labelled, *bundles.values()) if source.skipped]
+    if skip := skips[0] if skips else _one_class(labelled):
         return skipped_bundle("classifier", skip, used, provenance)
     checkpoint = checkpoints.of(provenance, device)
     if done := checkpoint.result:
@@ -172,9 +181,10 @@ def finetune(
     train, valid = (labelled_sequences(labelled.of_split(split), words) for split in ("train", "valid"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = build_classifier(model, encoder, vocabulary)
+        classifier = build_classifier(model, encoder, vocabulary, second)
     _check_unfrozen(model, len(classifier.parameter_groups()), where)
-    transfer = transfer_encoder(classifier, pretrained.state) if pretrained else None
+    states = [bundle.state for bundle in bundles.values()]
+    transfer = transfer_encoder(classifier, *states) if states else None
     trained = train_classifier(
         classifier, model.finetune, train, valid, device=device, seed=seed, checkpoint=checkpoint
     )
@@ -200,18 +210,72 @@ def resolve_encoder(
     if isinstance(model.encoder, SameAs):
         if language_model is None:
             raise InputError(f"{where}: encoder is that of {model.encoder.same_as!r}; give --language-model")
+        _check_direction(language_model, "forward", model.encoder.same_as)
         encoder, vocabulary = language_model.encoder, language_model.vocabulary
     else:
         encoder, vocabulary = model.encoder, model.vocabulary
     if wrong := wrong_dropout(encoder, model.finetune.dropout):
         raise InputError(f"{where}: finetune.{wrong}")
     if pretrained is not None:
-        for section, ours in (("vocabulary", vocabulary), ("encoder", encoder)):
-            expected = ours.model_dump() if ours else None
-            if pretrained.settings.get(section) != expected:
-                found = pretrained.settings.get(section)
-                raise InputError(f"pretrained bundle: {section} is {found}, {where} means {expected}")
+        _check_reads_alike(pretrained, "pretrained bundle", vocabulary, "forward", encoder, where)
     return encoder, vocabulary
+
+
+def resolve_backward(
+    model: ModelFile,
+    language_model: LanguageModelFile | None,
+    pretrained: Bundle | None,
+    vocabulary: VocabularySettings | None,
+    where: str,
+) -> EncoderSettings | None:
+    """The encoder of the second language model, which reads backwards; None where the model file names none.
+
+    Raises
+    ------
+    InputError : it is missing, superfluous, reads forwards, or reads other k-mers than the first.
+    """
+    if (language_model is None) != (model.backward is None):
+        raise InputError(
+            f"{where}: backward is {model.backward or 'null'}; give --backward-language-model exactly when it names one"
+        )
+    if (pretrained is None) != (language_model is None or model.pretrained == "none"):
+        raise InputError(
+            f"{where}: backward is {model.backward or 'null'} and pretrained {model.pretrained!r}; give "
+            "--backward-pretrained exactly when both are language models"
+        )
+    if language_model is None:
+        return None
+    _check_direction(language_model, "backward", model.backward)
+    if language_model.vocabulary != vocabulary:
+        raise InputError(f"{where}: backward: {model.backward} reads other k-mers than the forward language model")
+    if pretrained is not None:
+        _check_reads_alike(
+            pretrained, "backward pretrained bundle", vocabulary, "backward", language_model.encoder, where
+        )
+    return language_model.encoder
+
+
+def _check_direction(language_model: LanguageModelFile, direction: str, name: str | None) -> None:
+    if language_model.direction != direction:
+        raise InputError(
+            f"language model {name}: direction is {language_model.direction}, here a {direction} one is needed"
+        )
+
+
+def _check_reads_alike(
+    bundle: Bundle,
+    what: str,
+    vocabulary: VocabularySettings | None,
+    direction: str,
+    encoder: EncoderSettings,
+    where: str,
+) -> None:
+    """Refuse a bundle whose language model is not the one that a model file means."""
+    _check_kind(bundle, "language_model", what)
+    expected = (vocabulary.model_dump() if vocabulary else None, direction, encoder.model_dump())
+    for section, ours in zip(READ_ALIKE, expected, strict=True):
+        if bundle.settings.get(section) != ours:
+            raise InputError(f"{what}: {section} is {bundle.settings.get(section)}, {where} means {ours}")
 
 
 def _check_unfrozen(model: ModelFile, n_groups: int, where: str) -> None:

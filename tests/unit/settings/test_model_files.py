@@ -25,6 +25,7 @@ FINETUNE = {
 }
 MODEL = {
     "pretrained": "small",
+    "backward": None,
     "adapt": "none",
     "encoder": {"same_as": "small"},
     "vocabulary": None,
@@ -55,6 +56,7 @@ OPTIMIZER = {
 }
 LANGUAGE_MODEL = {
     "vocabulary": {"k": 3, "stride": 1},
+    "direction": "forward",
     "encoder": LSTM,
     "objective": {"name": "next_token", "ar": 2.0, "tar": 1.0},
     "pretrain": {
@@ -153,6 +155,11 @@ def test_a_symmetric_encoder_reads_bases_with_or_without_a_vocabulary_of_them(mo
         ({"pretrained": "none", "encoder": SYMMETRIC | {"filter_width": 4}}, "filter_width: must be odd"),
         ({"pretrained": "none", "encoder": DEEPSEA | {"dropout": [0.2]}}, "dropout: one rate for each of the 2 layers"),
         ({"adapt": "factor"}, "adapt"),
+        ({"pretrained": "none", "encoder": CONV, "finetune__dropout": None, "backward": "b"}, "backward: needs"),
+        (
+            {"pretrained": "a/bundle", "encoder": LSTM, "vocabulary": {"k": 3, "stride": 1}, "backward": "b"},
+            "backward: needs",
+        ),
         ({"head__name": "mean_pool"}, "head"),
         ({"finetune__stages": []}, "finetune.stages"),
         ({"finetune__layer_decay": 0.5}, "finetune.layer_decay"),
@@ -170,6 +177,12 @@ def test_nt_asgd_is_a_choice_with_its_own_settings(language_model):
         | {"name": "nt_asgd", "schedule": "constant", "warmup": None, "nonmonotone_checks": 5}
     }
     assert language_model(**averaging).pretrain.optimizer.name == "nt_asgd"
+
+
+def test_model_of_a_pair_refers_to_two_language_models(model):
+    assert model(backward="other").language_models == model(backward="other").starts_from == ["small", "other"]
+    scratch = model(pretrained="none", backward="other")
+    assert (scratch.language_models, scratch.starts_from) == (["small", "other"], [])
 
 
 @pytest.mark.parametrize(

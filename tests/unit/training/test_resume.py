@@ -52,6 +52,7 @@ STAGE = {
 }
 LM = {
     "vocabulary": {"k": 2, "stride": 1},
+    "direction": "forward",
     "encoder": {"name": "awd_lstm", "embedding_size": 4, "hidden_size": 6, "n_layers": 2},
     "objective": {"name": "next_token", "ar": 0.1, "tar": 0.1},
     "pretrain": STAGE,
@@ -76,6 +77,7 @@ FINETUNE = {
 }
 MODEL = {
     "pretrained": "none",
+    "backward": None,
     "adapt": "none",
     "encoder": LM["encoder"],
     "vocabulary": LM["vocabulary"],

@@ -43,6 +43,7 @@ LM_STAGE = {
 }
 LM = {
     "vocabulary": {"k": 2, "stride": 1},
+    "direction": "forward",
     "encoder": {"name": "awd_lstm", "embedding_size": 16, "hidden_size": 24, "n_layers": 2},
     "objective": {"name": "next_token", "ar": 0.0, "tar": 0.0},
     "pretrain": LM_STAGE,
@@ -68,6 +69,7 @@ FINETUNE = {
 }
 MODEL = {
     "pretrained": "tiny",
+    "backward": None,
     "adapt": "none",
     "encoder": {"same_as": "tiny"},
     "vocabulary": None,
@@ -140,7 +142,7 @@ def adapt(base, tables, settings=LM, checkpoints=None):
     return stages.adapt(settings, base, tables, device=CPU, seed=1, revision=1, checkpoints=checkpoints)
 
 
-def tune(model, table, pretrained=None, seed=1, checkpoints=None):
+def tune(model, table, pretrained=None, seed=1, checkpoints=None, **backward):
     model = ModelFile.model_validate(model)
     return stages.finetune(
         model,
@@ -151,6 +153,7 @@ def tune(model, table, pretrained=None, seed=1, checkpoints=None):
         seed=seed,
         revision=1,
         checkpoints=checkpoints or Checkpoints(),
+        **backward,
     )
 
 
@@ -358,3 +361,92 @@ def test_a_model_may_start_from_a_bundle_given_by_path_if_the_encoder_is_the_sam
     other = own | {"encoder": LM["encoder"] | {"hidden_size": 30}}
     with pytest.raises(InputError, match="encoder is"):
         tune(other, planted_table(), lm_bundle())
+
+
+BACKWARD = LM | {"direction": "backward", "pretrain": LM_STAGE | {"max_tokens": 512, "reverse_complement": True}}
+AHEAD = BACKWARD | {"direction": "forward"}
+
+
+class ReversedCorpus(StoredCorpus):
+    """The same bases from their end to their start."""
+
+    def tokens(self, split):
+        return super().tokens(split)[::-1]
+
+
+def test_a_backward_language_model_is_a_forward_one_of_the_reversed_stream():
+    backward, forward = pretrain(BACKWARD, StoredCorpus()), pretrain(AHEAD, ReversedCorpus())
+    assert all(torch.equal(backward.state[name], forward.state[name]) for name in forward.state)
+    assert backward.log.equals(forward.log)
+    assert not torch.equal(pretrain(AHEAD, StoredCorpus()).state["bias"], backward.state["bias"])
+    assert backward.settings["direction"] == "backward"
+
+
+PAIR = MODEL | {"backward": "back", "finetune": FINETUNE | {"stages": FINETUNE["stages"][:1]}}
+
+
+def pair_of(**changes):
+    """Arguments of a second language model, pretrained briefly."""
+    settings = BACKWARD | changes
+    return {
+        "backward": LanguageModelFile.model_validate(settings),
+        "backward_pretrained": pretrain(settings, StoredCorpus()),
+    }
+
+
+def test_a_pair_starts_from_both_language_models_and_its_bundle_stands_for_itself(tmp_path):
+    table, forward = planted_table(), pretrain(AHEAD, StoredCorpus())
+    smaller = {"encoder": LM["encoder"] | {"hidden_size": 10, "n_layers": 1}}  # the two need not be of one size
+    second = pair_of(**smaller)
+    bundle = tune(PAIR, table, forward, **second)
+    for half, start in (("forwards", forward), ("backwards", second["backward_pretrained"])):
+        for name, value in start.state.items():
+            if name.startswith("encoder."):  # which the only stage leaves as it is
+                assert torch.equal(bundle.state[f"encoder.{half}.{name.removeprefix('encoder.')}"], value)
+    assert bundle.metrics["transfer"]["n_changed"] == bundle.metrics["transfer"]["n_tensors"] == 9 + 5
+    assert bundle.settings["backward"] == BACKWARD["encoder"] | smaller["encoder"]
+    assert set(bundle.provenance["inputs"]) == {"labelled", "pretrained", "backward"}
+    save_bundle(tmp_path, bundle)
+    scores = predict_test_sets(load_bundle(tmp_path), {"T1": table}, CPU)
+    again = table.frame.assign(sequence=[text.translate(COMPLEMENT)[::-1] for text in table.frame["sequence"]])
+    other_strand = predict_test_sets(bundle, {"T1": ExampleTable(again)}, CPU)
+    assert other_strand["score_reverse"].tolist() == pytest.approx(scores["score_forward"].tolist(), abs=1e-6)
+    assert other_strand["score"].tolist() == pytest.approx(scores["score"].tolist(), abs=1e-6)
+
+
+COMPLEMENT = str.maketrans("ACGT", "TGCA")
+
+
+def test_a_pair_from_random_weights_takes_no_bundle():
+    scratch = PAIR | {"pretrained": "none"}
+    bundle = tune(scratch, planted_table(), backward=LanguageModelFile.model_validate(BACKWARD))
+    assert bundle.metrics["transfer"] is None
+    assert any(name.startswith("encoder.backwards.") for name in bundle.state)
+    assert "pretrained" not in bundle.provenance["inputs"]
+
+
+def test_a_pair_that_does_not_fit_is_refused():
+    table, forward, second = planted_table(), pretrain(AHEAD, StoredCorpus()), pair_of()
+    ahead = {"backward": LanguageModelFile.model_validate(AHEAD), "backward_pretrained": forward}
+    cases = [
+        (PAIR, forward, {}, "backward is back; give --backward-language-model"),
+        (MODEL, forward, second, "backward is null; give --backward-language-model"),
+        (PAIR, forward, second | {"backward_pretrained": None}, "give --backward-pretrained exactly"),
+        (PAIR | {"pretrained": "none"}, None, second, "give --backward-pretrained exactly"),
+        (PAIR, forward, ahead, "language model back: direction is forward, here a backward one is needed"),
+        (PAIR, forward, second | {"backward_pretrained": forward}, "backward pretrained bundle: direction is forward"),
+        (MODEL, second["backward_pretrained"], {}, "pretrained bundle: direction is backward"),
+        (MODEL, tune(SCRATCH, table), {}, "pretrained bundle: its kind is classifier"),
+    ]
+    for model, start, backward, message in cases:
+        with pytest.raises(InputError, match=message):
+            tune(model, table, start, **backward)
+    other = LanguageModelFile.model_validate(BACKWARD | {"vocabulary": {"k": 3, "stride": 1}})
+    with pytest.raises(InputError, match="back reads other k-mers"):
+        tune(PAIR, table, forward, backward=other, backward_pretrained=second["backward_pretrained"])
+
+
+def test_adaptation_refuses_a_base_that_reads_the_other_way():
+    base = pretrain(AHEAD, StoredCorpus())
+    with pytest.raises(InputError, match="direction is forward, the file says backward"):
+        adapt(base, [planted_table()], BACKWARD)

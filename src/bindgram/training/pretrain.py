@@ -58,7 +58,7 @@ def train_language_model(
     settings : vocabulary, encoder, and the stage's own section.
     stage_name : ``pretrain`` or ``adapt``.
     train_tokens, valid_tokens : (tokens,) streams of any unsigned type. A backward language model reads them from their
-        ends, and so does the Markov model beside it.
+        ends; the Markov models beside it do not, since theirs is the same entropy in both directions.
     checkpoint : what an interrupted training goes on from, with the same weights as one that was not. Its ranks train
         together, each on its own lanes.
     start : weights to start from, which are validated first and kept if nothing beats them; None = random.
@@ -75,8 +75,7 @@ def train_language_model(
     stage = settings.pretrain if stage_name == "pretrain" else settings.adapt
     assert stage is not None
     vocabulary = Vocabulary(settings.vocabulary.k, settings.vocabulary.stride)
-    if settings.direction == "backward":
-        train_tokens, valid_tokens = train_tokens[::-1], valid_tokens[::-1]
+    order = -1 if settings.direction == "backward" else 1
     valid = spread_lanes(valid_tokens, N_VALID_LANES, stage.max_valid_tokens, vocabulary.stride)
     with seeded(seed, device):
         model = build_language_model(settings, stage.dropout)
@@ -84,7 +83,7 @@ def train_language_model(
             check_tensors(model.state_dict(), start, "base bundle")
             model.load_state_dict(dict(start), strict=True)
         lanes = Lanes(
-            train_tokens,
+            train_tokens[::order],
             vocabulary,
             stage.batch_size,
             stage.bptt,
@@ -93,7 +92,7 @@ def train_language_model(
         )
         objective = OBJECTIVES[settings.objective.name](settings.objective)
         run = _Run(
-            model, objective, stage, stage_name, lanes, valid, device, seed, checkpoint, scores_start=start is not None
+            model, objective, stage, stage_name, lanes, valid, order, device, seed, checkpoint, start is not None
         )
         run.train()
     return TrainedLanguageModel(run.best, pd.DataFrame(run.rows), run.metrics())
@@ -110,17 +109,17 @@ class _Run:
         name: str,
         lanes: Lanes,
         valid: np.ndarray,
+        order: int,  # 1, or -1: from the end to the start
         device: torch.device,
         seed: int,
         checkpoint: Checkpoint,
-        *,
         scores_start: bool,
     ) -> None:
         self.scores_start, self.seed, self.world = scores_start, seed, checkpoint.world
         self.stage, self.name, self.lanes, self.checkpoint = stage, name, lanes, checkpoint
         self.model, self.objective, self.device, self.vocabulary = model, objective, device, lanes.vocabulary
         self.valid_positions = valid  # with every k-mer; the language model reads one phase of them
-        self.valid = valid[:, :: self.vocabulary.stride]
+        self.valid, self.order = valid[:, ::order][:, :: self.vocabulary.stride], order
         if problem := stage.why_not_equal(self.world.size):
             raise InputError(f"language-model file: {name}.{problem}; or use another number of GPUs")
         self.n_parts = self.world.size * stage.accumulation  # of a batch
@@ -232,7 +231,7 @@ class _Run:
         with self.progress.paused(), averaged_weights(optimizer, self.trigger):
             if self.markov is None:
                 self.markov = markov_nats_per_base(
-                    self.lanes.tokens,
+                    self.lanes.tokens[:: self.order],
                     self.valid_positions,
                     self.vocabulary,
                     reverse_complement=self.stage.reverse_complement,

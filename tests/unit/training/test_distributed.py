@@ -58,6 +58,7 @@ STAGE = {
 }
 LM = {
     "vocabulary": {"k": 2, "stride": 1},
+    "direction": "forward",
     "encoder": {"name": "awd_lstm", "embedding_size": 4, "hidden_size": 6, "n_layers": 2},
     "objective": {"name": "next_token", "ar": 0.0, "tar": 0.0},
     "adapt": None,

@@ -11,11 +11,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
+
+if TYPE_CHECKING:
+    from bindgram.models.bundle import Bundle
 
 hypothesis.settings.register_profile("bindgram", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("bindgram")
@@ -110,7 +115,7 @@ CONFIG_CHANGES = {
     "device": "cpu",
 }
 SNAKEMAKE_OPTIONS = [
-    *("--set-threads", "pretrain_language_model=1", "finetune_classifier=1", "predict_scores=1"),
+    *("--set-threads", "pretrain_language_model=1", "finetune_classifier=1", "predict_scores=1", "score_likelihood=1"),
     *("--rerun-triggers", "mtime", "params", "input", "code"),
     *("--cores", "2"),
 ]
@@ -301,3 +306,39 @@ def project(finished_run: Project, tmp_path: Path) -> Project:
     """A copy of the finished tiny project, with the times of its files."""
     shutil.copytree(finished_run.root, tmp_path / "project", symlinks=True)
     return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def make_bundle() -> Callable[..., "Bundle"]:
+    """Makes a bundle of random weights: of ``tiny_cnn`` or ``tiny_lstm`` with a width, or of the language model."""
+    import torch
+
+    from bindgram.models.bundle import Bundle
+    from bindgram.models.classifier import build_classifier
+    from bindgram.models.language_model import build_language_model
+    from bindgram.settings.models import LanguageModelFile, ModelFile
+
+    def randomised(network: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        for name, value in network.state_dict().items():
+            if value.is_floating_point() and "var" not in name:
+                value.uniform_(-0.8, 0.8, generator=generator)
+        return network.state_dict()
+
+    def make(name: str, seed: int = 0, width: int = 40, **metrics: object) -> Bundle:
+        language_model = LanguageModelFile.model_validate(LANGUAGE_MODEL)
+        vocabulary = {"k": 3, "stride": 1, "special_tokens": ["<pad>", "<unk>", "<bos>"]}
+        if name == "language_model":
+            used = language_model.model_dump(exclude={"adapt"})
+            state = randomised(build_language_model(language_model, language_model.pretrain.dropout), seed)
+            table = np.log(np.random.default_rng(seed).dirichlet(np.ones(4), 4)).tolist()
+            return Bundle(name, used, vocabulary, state, pd.DataFrame(), {}, {"markov1": table} | metrics)
+        file = MODELS[name] | {"pretrained": "none"}
+        if name == "tiny_lstm":
+            file |= {"encoder": LANGUAGE_MODEL["encoder"], "vocabulary": LANGUAGE_MODEL["vocabulary"]}
+        model = ModelFile.model_validate(file)
+        state = randomised(build_classifier(model, model.encoder, model.vocabulary), seed)
+        used = model.model_dump() | {"width": width}
+        return Bundle("classifier", used, vocabulary if model.vocabulary else None, state, pd.DataFrame(), {}, metrics)
+
+    return make

@@ -62,9 +62,16 @@ def test_exact_shuffles_leave_nothing_to_a_dinucleotide_baseline(table):
     assert float(row["value"]) == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.parametrize("test_set", ["T1", "T2"])
+def test_likelihood_of_the_language_model_stands_beside_the_models(finished_run, table, test_set):
+    row = row_of(table, experiment="control", model="likelihood_tiny", test_set=test_set, metric="auroc")
+    assert float(row["low"]) < float(row["value"]) < float(row["high"])
+    assert "log-likelihood of a sequence" in (finished_run.root / "results/report/summary.html").read_text()
+
+
 def test_experiment_with_too_few_peaks_is_skipped_with_the_reason(finished_run, table):
     rows = table[table["experiment"] == "few"]
-    assert set(rows["model"]) == {"tiny_lstm", "tiny_cnn", "kmer2_lr"}
+    assert set(rows["model"]) == {"tiny_lstm", "tiny_cnn", "kmer2_lr", "likelihood_tiny"}
     assert set(rows["status"]) == {"skipped"}
     assert rows["reason"].str.contains("fewer than the minimum of 20").all()
     assert "fewer than the minimum of 20" in (finished_run.root / "results/report/summary.html").read_text()

@@ -78,13 +78,13 @@ def every_kind_of_job(fresh_project):
 
 def test_every_planned_command_has_known_and_all_required_options(every_kind_of_job):
     commands = [*planned_commands(every_kind_of_job), *planned_commands(every_kind_of_job, "report_available")]
-    commands += planned_commands(every_kind_of_job, "store_all", "tiled")
+    commands += planned_commands(every_kind_of_job, "store_all", "tiled", "publish")
     for name, *words in commands:
         given = {word for word in words if word.startswith("--")}
         assert given <= set(OPTIONS[name]), name
         required = {option for option, parameter in OPTIONS[name].items() if parameter.required}
         assert required <= given, name
-    assert {name for name, *_ in commands} == set(OPTIONS) - {"check", "folds"}
+    assert {name for name, *_ in commands} == set(OPTIONS) - {"check", "export", "folds", "predict"}
 
 
 def test_tiles_are_made_of_all_that_the_sheet_gives(every_kind_of_job):

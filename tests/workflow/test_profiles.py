@@ -11,7 +11,10 @@ import yaml
 
 pytestmark = pytest.mark.workflow
 
-GPU_RULES = {"adapt_language_model", "finetune_classifier", "predict_scores", "pretrain_language_model"}
+GPU_RULES = {
+    *("adapt_language_model", "finetune_classifier", "predict_scores", "pretrain_language_model"),
+    "score_likelihood",
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def test_slurm_link_names_the_profile(repository):
     assert (repository / "slurm/config.yaml").samefile(repository / "profiles/slurm/config.yaml")
 
 
-def test_slurm_plans_ten_jobs_per_experiment(plan):
+def test_slurm_plans_eleven_jobs_per_experiment(plan):
     counts = job_counts(plan("--profile", "slurm", first=3))
     per_experiment = {name: n for name, n in counts.items() if n == 3}
     assert per_experiment.keys() == {
@@ -63,6 +66,7 @@ def test_slurm_plans_ten_jobs_per_experiment(plan):
         "score_baselines",
         "finetune_classifier",
         "predict_scores",
+        "score_likelihood",
         "evaluate_scores",
         "plot_experiment",
     }

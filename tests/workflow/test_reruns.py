@@ -39,9 +39,12 @@ def scoring(experiment, model):
 
 
 def baseline(experiment):
-    return {
-        ("score_baselines", experiment, SCHEME, SPLIT),
-    }
+    return {("score_baselines", experiment, SCHEME, SPLIT), *likelihood(experiment)}
+
+
+def likelihood(experiment):
+    """Score of the language model alone; the first seed."""
+    return {("score_likelihood", experiment, "tiny", SCHEME, "1", SPLIT)}
 
 
 def figures(experiment):
@@ -101,7 +104,7 @@ def test_changed_fine_tuning_setting_reruns_from_fine_tuning_of_that_model_on(pr
 
 def test_changed_pretraining_setting_reruns_from_pretraining_on(project):
     change_yaml(project, "config/lms/tiny.yaml", lambda lm: lm["pretrain"].update(bptt=24))
-    expected = of_all(lambda name: training(name, "tiny_lstm"), figures)
+    expected = of_all(lambda name: training(name, "tiny_lstm"), likelihood, figures)
     assert project.planned_jobs() == expected | ENDS | {("pretrain_language_model", "toy", "tiny", SPLIT)}
 
 

@@ -65,7 +65,7 @@ COLOURS = "'#0072B2' '#D55E00' '#009E73' '#CC79A7' '#E69F00' '#56B4E9' '#000000'
 HOMOLOGS = CONFIG.homology.action != "none"  # whether they are searched for
 TEST_SETS = CONFIG.battery.test_sets
 HOURS = dict(
-    pretrain_language_model=24, adapt_language_model=2, finetune_classifier=4, predict_scores=1
+    pretrain_language_model=24, adapt_language_model=2, finetune_classifier=4, predict_scores=1, score_likelihood=1
 )  # at attempt 1
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
 TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of those jobs, as the rules see it
@@ -76,6 +76,7 @@ TILED_SCORES = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.h5"
 TILED_METRICS = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
+PUBLISHED = "results/published/{model}/{split}/{experiment}/{scheme}/s{seed}/README.md"
 TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
 MODEL_FOLDER = TRAIN_LOG.rpartition("/")[0]
 AUDIT = "results/qc/{split}/{experiment}/audit.tsv"
@@ -101,7 +102,7 @@ def training_options(wildcards, input):
 def costs():
     """What the run will take on GPUs, in a few lines; a dry run prints them."""
     works = estimate(PROJECT)
-    kinds = dict(zip(HOURS, ("pretrain", "adapt", "finetune", "predict")))
+    kinds = dict(zip(HOURS, ("pretrain", "adapt", "finetune", "predict", "likelihood")))
     jobs = {rule: sum(work.n_jobs for work in works.works if work.kind == kind) for rule, kind in kinds.items()}
     return works.describe({rule: (n, HOURS[rule]) for rule, n in jobs.items() if n})
 
@@ -654,6 +655,11 @@ def language_model_logs(wildcards):
     return logs
 
 
+def likelihood_bundle(wildcards):
+    """The language model of an experiment's assembly, as it was pretrained: without any labels."""
+    return f"results/lm/{wildcards.lm}/{assembly_of(wildcards)}.{wildcards.split}"
+
+
 def finetune_inputs(wildcards):
     """What a model takes over: files of the language models that it names, and the bundles it starts from."""
     lms = zip(("language_model", "backward_language_model"), PROJECT.models[wildcards.model].language_models)
@@ -711,6 +717,9 @@ def adaptation_experiments(wildcards):
 
 # Results
 
+# Beside the configured baselines, which are fitted to examples: the likelihood of each causal language model.
+BASELINES = [*CONFIG.baselines, *(f"likelihood_{name}" for name in PROJECT.causal_language_models)]
+
 
 def of_seeds(template):
     """`template` of every training seed, other wildcards left open."""
@@ -744,10 +753,12 @@ BASELINE_METRICS = of_baselines(METRICS)
 EVALUATION_SETTINGS = dict(**CONFIG.evaluation.model_dump(), seed=CONFIG.seed, revision=REVISIONS["evaluate"])
 
 
-def per_training(template, splits=SPLITS, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=True, seeds=CONFIG.seeds):
+def per_training(
+    template, splits=SPLITS, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=BASELINES, seeds=CONFIG.seeds
+):
     """`template` of every split, model, scheme and seed; baselines have the first seed only."""
     learners = [(model, seed) for model in CONFIG.models for seed in seeds]
-    learners += [(baseline, CONFIG.seeds[0]) for baseline in CONFIG.baselines] if baselines else []
+    learners += [(baseline, CONFIG.seeds[0]) for baseline in baselines]
     return [
         template.format(model=model, split=split, experiment=experiment, scheme=scheme, seed=seed)
         for split in splits
@@ -758,10 +769,35 @@ def per_training(template, splits=SPLITS, experiments=EXPERIMENTS, schemes=SCHEM
 
 
 def of_experiment(template, *, baselines):
-    """An input function: `template` of every model and seed of one split, experiment and scheme."""
+    """An input function: `template` of every model, baseline and seed of one split, experiment and scheme."""
     return lambda wildcards: per_training(
         template, [wildcards.split], [wildcards.experiment], [wildcards.scheme], baselines
     )
+
+
+def published_data(wildcards):
+    """Options that tell the card of a published model about its experiment, its splits and its negatives."""
+    experiment = row(wildcards)
+    facts = dict(experiment=experiment.experiment, factor=experiment.tf, biosample=experiment.biosample)
+    if experiment.has_coordinates:
+        facts["assembly"] = experiment.assembly
+        blocks = blocks_of_experiment(wildcards)
+        facts |= {f"{part} blocks": ", ".join(blocks[part]) for part in ("train", "valid", "test")}
+    facts["split file"] = wildcards.split
+    facts["negatives of training"] = f"{wildcards.scheme}, {CONFIG.negatives.ratio:g} for each positive"
+    labels = options("--data", (f"{name}={value}" for name, value in facts.items()))
+    return f"{labels} {option('--dataset', experiment.experiment)} {option('--tag', experiment.tf)}"
+
+
+def published_costs(wildcards, input):
+    """Options that name the benchmark files of the jobs behind a model, as far as they are there."""
+    training = "results/benchmarks/finetune_classifier/{model}/{split}/{experiment}/{scheme}.tsv".format(**wildcards)
+    files = {"fine-tuning, all seeds": training}
+    lm = PROJECT.models[wildcards.model].pretrained
+    if lm in PROJECT.language_models:
+        stem = f"{lm}/{assembly_of(wildcards)}.{wildcards.split}.tsv"
+        files["pretraining, shared by all experiments"] = f"results/benchmarks/pretrain_language_model/{stem}"
+    return options("--benchmark", (f"{name}={path}" for name, path in files.items() if Path(path).is_file()))
 
 
 def figure_files():
@@ -857,13 +893,13 @@ def correlation_look(n):
     return f"--plotHeight {side} --plotWidth {side + 4} {'--plotNumbers' if n <= 20 else ''}"
 
 
-def collect_options(template, experiments, seeds):
+def collect_options(template, experiments, seeds, baselines):
     """Options of `bindgram collect` that do not depend on what was computed already."""
     return " ".join(
         [
             option("--experiments", ",".join(experiments)),
             option("--models", ",".join(CONFIG.models)),
-            option("--baselines", ",".join(CONFIG.baselines)),
+            option("--baselines", ",".join(baselines)),
             option("--schemes", ",".join(SCHEMES)),
             option("--seeds", ",".join(map(str, seeds))),
             option("--splits", ",".join(SPLITS)),
@@ -873,7 +909,7 @@ def collect_options(template, experiments, seeds):
     )
 
 
-COLLECTED = collect_options(METRICS, EXPERIMENTS, CONFIG.seeds)
+COLLECTED = collect_options(METRICS, EXPERIMENTS, CONFIG.seeds, BASELINES)
 
 CORPORA = sorted({f"k{lm.vocabulary.k}s{lm.vocabulary.stride}" for lm in PROJECT.language_models.values()})
 
@@ -908,6 +944,7 @@ LOG_TEMPLATES = [
     "results/logs/make_published_test_set/{split}/{experiment}.log",
     "results/logs/audit_examples/{split}/{experiment}.log",
     "results/logs/score_baselines/{split}/{experiment}/{scheme}.log",
+    "results/logs/score_likelihood/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
     "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
     "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}.log",
     "results/logs/evaluate_scores/{model}/{split}/{experiment}/{scheme}.log",

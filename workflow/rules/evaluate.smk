@@ -99,3 +99,41 @@ rule score_baselines:
         " --confidence {params.settings[evaluation][confidence]}"
         " --max-block-bp {params.settings[evaluation][max_block_bp]} --seed {params.settings[evaluation][seed]}"
         " --revision {params.settings[evaluation][revision]}) > {log} 2>&1"
+
+
+rule score_likelihood:
+    input:
+        bundle=lambda wildcards: bundle(likelihood_bundle(wildcards)),
+        sanity=ancient("results/qc/{split}/{experiment}/sanity.tsv"),
+        test_sets=battery_input,
+        homologs=homologs_input,
+    output:
+        predictions="results/predictions/likelihood_{lm}/{split}/{experiment}/{scheme}/s{seed}.parquet",
+        metrics="results/metrics/likelihood_{lm}/{split}/{experiment}/{scheme}/s{seed}.json",
+    log:
+        "results/logs/score_likelihood/likelihood_{lm}/{split}/{experiment}/{scheme}/s{seed}.log",
+    benchmark:
+        "results/benchmarks/score_likelihood/likelihood_{lm}/{split}/{experiment}/{scheme}/s{seed}.tsv"
+    group:
+        PREDICTION_GROUP
+    conda:
+        TORCH_ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=minutes("score_likelihood"),
+        gpu=GPUS,
+    params:
+        bundle=likelihood_bundle,
+        test_sets=test_set_options,
+        device=device_options,
+        homologs=homologs_options,
+        settings=dict(score_revision=REVISIONS["score"], evaluation=EVALUATION_SETTINGS),
+    shell:
+        "(bindgram score --bundle {params.bundle} {output.predictions} {params.test_sets}"
+        " --threads {threads} {params.device} --revision {params.settings[score_revision]}"
+        " && bindgram evaluate --predictions {output.predictions} {output.metrics} {params.homologs}"
+        " --replicates {params.settings[evaluation][bootstrap_replicates]}"
+        " --confidence {params.settings[evaluation][confidence]}"
+        " --max-block-bp {params.settings[evaluation][max_block_bp]} --seed {params.settings[evaluation][seed]}"
+        " --revision {params.settings[evaluation][revision]}) > {log} 2>&1"

@@ -42,9 +42,9 @@ rule collect_metrics:
 
 rule plot_experiment:
     input:
-        predictions=of_experiment(PREDICTIONS, baselines=True),
-        metrics=of_experiment(METRICS, baselines=True),
-        train_logs=of_experiment(TRAIN_LOG, baselines=False),
+        predictions=of_experiment(PREDICTIONS, baselines=BASELINES),
+        metrics=of_experiment(METRICS, baselines=BASELINES),
+        train_logs=of_experiment(TRAIN_LOG, baselines=[]),
         language_model_logs=lambda wildcards: list(language_model_logs(wildcards).values()),
         positives=POSITIVES,
         negatives=NEGATIVES,

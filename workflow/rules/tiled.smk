@@ -100,7 +100,9 @@ rule evaluate_tiles:
 rule collect_tiles:
     input:
         sheet=ancient(CONFIG.experiments),
-        metrics=per_training(TILED_METRICS, experiments=TILED_EXPERIMENTS, seeds=CONFIG.seeds[:1]),
+        metrics=per_training(
+            TILED_METRICS, experiments=TILED_EXPERIMENTS, baselines=CONFIG.baselines, seeds=CONFIG.seeds[:1]
+        ),
     output:
         table="results/tiled.tsv",
         provenance="results/tiled.tsv.json",
@@ -115,7 +117,7 @@ rule collect_tiles:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         settings=dict(
-            collected=collect_options(TILED_METRICS, TILED_EXPERIMENTS, CONFIG.seeds[:1]),
+            collected=collect_options(TILED_METRICS, TILED_EXPERIMENTS, CONFIG.seeds[:1], CONFIG.baselines),
             experiments={row.experiment: [row.tf, row.biosample] for row in PROJECT.selected.values()},
             revision=REVISIONS["collect"],
         ),

@@ -17,6 +17,7 @@ from bindgram.cli.battery import battery
 from bindgram.cli.check import check
 from bindgram.cli.collect import collect
 from bindgram.cli.evaluate import evaluate
+from bindgram.cli.export import export
 from bindgram.cli.extract import extract
 from bindgram.cli.fetch import fetch
 from bindgram.cli.finetune import finetune
@@ -26,7 +27,9 @@ from bindgram.cli.negatives import negatives
 from bindgram.cli.overlap import overlap
 from bindgram.cli.plot import plot
 from bindgram.cli.positives import positives
+from bindgram.cli.predict import predict
 from bindgram.cli.pretrain import pretrain
+from bindgram.cli.publish import publish
 from bindgram.cli.regions import regions
 from bindgram.cli.report import report
 from bindgram.cli.scan import scan
@@ -53,6 +56,7 @@ COMMANDS: tuple[click.Command, ...] = (
     check,
     collect,
     evaluate,
+    export,
     extract,
     fetch,
     finetune,
@@ -62,7 +66,9 @@ COMMANDS: tuple[click.Command, ...] = (
     overlap,
     plot,
     positives,
+    predict,
     pretrain,
+    publish,
     regions,
     report,
     scan,

@@ -1,4 +1,4 @@
-"""``bindgram score``: score test sets of a run with classifier bundles."""
+"""``bindgram score``: score test sets of a run with classifiers, or with the likelihood of a language model."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bindgram.cli.options import (
     required=True,
     multiple=True,
     metavar="FOLDER PREDICTIONS",
-    help="Classifier bundle, and its scores to write (Parquet); repeatable.",
+    help="Bundle of a classifier or a causal language model, and its scores to write (Parquet); repeatable.",
 )
 @click.option(
     "--test-set",
@@ -42,7 +42,10 @@ def score(
     device: str,
     revision: int,
 ) -> None:
-    """Score every example on both strands and average, with one model after another."""
+    """Score every example on both strands and average, with one model after another.
+
+    A classifier gives logits; a language model its log-likelihood per base above that of an order-1 Markov model.
+    """
     from bindgram.training.device import choose_device
 
     chosen = choose_device(device, threads)  # before anything slow
@@ -58,6 +61,7 @@ def score(
         if repeated := sorted({value for value in given if given.count(value) > 1}):
             raise InputError(f"{option}: {', '.join(repeated)} is given twice; each result needs a name of its own")
     tables = {name: read_examples(path) for name, path in test_sets}
+    missing = skipped_reasons(tables)
     for folder, output in bundles:
         model = load_bundle(folder)
         inputs = {"bundle": model.provenance} | {name: table.provenance for name, table in tables.items()}
@@ -65,5 +69,7 @@ def score(
         if model.skipped:
             write_predictions(output, None, model.status, model.reason, provenance)
             continue
-        frame = predict_test_sets(model, tables, chosen)
-        write_predictions(output, frame, "ok", "", provenance, skipped_reasons(tables))
+        if model.kind == "language_model" and len(missing) == len(tables):  # it knows nothing of the experiment
+            write_predictions(output, None, "skipped", "; ".join(sorted(set(missing.values()))), provenance, missing)
+            continue
+        write_predictions(output, predict_test_sets(model, tables, chosen), "ok", "", provenance, missing)

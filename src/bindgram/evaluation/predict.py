@@ -1,6 +1,6 @@
-"""Scores of a classifier on the test sets of the battery: tables of examples, and the tiles of a block."""
+"""Scores of a model on the test sets of the battery: tables of examples, and the tiles of a block."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,15 +9,20 @@ import torch
 from bindgram.data.examples import ExampleTable
 from bindgram.data.tiled import TEST_SET, TiledLabels, tile_codes
 from bindgram.errors import InputError
+from bindgram.evaluation.likelihood import SequenceModel, above_markov
 from bindgram.evaluation.predictions import empty_predictions, prediction_rows
 from bindgram.genome.fasta import Genome
 from bindgram.models.bundle import Bundle
+from bindgram.sequence.dna import codes_of
 from bindgram.training.loaders import LabelledSequences
 from bindgram.training.scoring import classifier_of, labelled_sequences, score_strands
 
 
 def predict_test_sets(bundle: Bundle, test_sets: Mapping[str, ExampleTable], device: torch.device) -> pd.DataFrame:
     """Score every example of every test set on both strands.
+
+    A classifier gives logits. A language model, which knows no labels, gives what its log-likelihood per base is above
+    that of an order-1 Markov model (nats).
 
     Parameters
     ----------
@@ -29,20 +34,35 @@ def predict_test_sets(bundle: Bundle, test_sets: Mapping[str, ExampleTable], dev
 
     Raises
     ------
-    InputError : the bundle is no classifier, or the width of the sequences is not that of training.
+    InputError : the sequences have another width than those a classifier was trained on; or see `SequenceModel`.
     """
-    _check_kind(bundle)
-    model, vocabulary = classifier_of(bundle)
-    model.to(device)
+    score = _likelihood_of(bundle, device) if bundle.kind == "language_model" else _logits_of(bundle, device)
     parts = []
     for name, table in test_sets.items():
         if table.frame.empty:
             continue
-        _check_width(bundle, f"test set {name}", len(table.frame["sequence"].iloc[0]))
-        data = labelled_sequences(table.frame, vocabulary)
-        forward, reverse = score_strands(model, data, device)
+        forward, reverse = score(name, table.frame)
         parts.append(prediction_rows(name, table.frame, (forward + reverse) / 2, forward, reverse))
     return pd.concat(parts, ignore_index=True) if parts else empty_predictions()
+
+
+Scorer = Callable[[str, pd.DataFrame], np.ndarray]  # name and rows of a test set to (2, rows): both strands
+
+
+def _logits_of(bundle: Bundle, device: torch.device) -> Scorer:
+    model, vocabulary = classifier_of(bundle)
+    model.to(device)
+
+    def score(name: str, rows: pd.DataFrame) -> np.ndarray:
+        _check_width(bundle, f"test set {name}", len(rows["sequence"].iloc[0]))
+        return score_strands(model, labelled_sequences(rows, vocabulary), device)
+
+    return score
+
+
+def _likelihood_of(bundle: Bundle, device: torch.device) -> Scorer:
+    model = SequenceModel(bundle, device)
+    return lambda name, rows: above_markov(model.score(codes_of(list(rows["sequence"]))))
 
 
 def predict_tiles(bundle: Bundle, tiled: TiledLabels, genome: Genome, device: torch.device) -> np.ndarray:

@@ -134,7 +134,7 @@ def summary_page(
     test_sets = sorted({name for name in frame["test_set"] if name}, key=lambda name: (name != test_set, name))
     lines = lines_of(frame, test_set, suspicious, _ratio(config, test_set), each_split=False)
     body: list[Any] = [*headline(lines, test_set, metric, floor, config), status_sentence(frame)]
-    body.append(explanation(floor, config))
+    body.append(explanation(floor, config, likelihood=frame["model"].str.startswith("likelihood_").any()))
     search = element("input", type="search", data_filters="1", placeholder="Show only rows with these words")
     body.append(element("p", search, class_="noprint"))
     for name in test_sets:
@@ -171,7 +171,7 @@ def headline(lines: Sequence[Line], test_set: str, metric: str, floor: str, conf
         name: float(np.median([line.scores[metric].value for line in found])) for name, found in by_model.items()
     }
     ranked = sorted(medians, key=lambda name: -medians[name])
-    trained = [name for name in ranked if by_model[name][0].identity["model"] not in config.baselines] or ranked
+    trained = [name for name in ranked if by_model[name][0].identity["model"] in config.models] or ranked
     parts = [
         element("p", _headline_sentence(trained[0], by_model[trained[0]], test_set, metric, floor), class_="lead"),
         _model_table(ranked, by_model, metric, floor),
@@ -248,7 +248,7 @@ def score_table(lines: Sequence[Line], headline_metric: str, floor: str, config:
 
 def _score_row(line: Line, metric: str, others: Sequence[str], config: Config) -> Markup:
     identity, main = line.identity, line.scores.get(metric)
-    kind = "baseline" if identity["model"] in config.baselines else ""
+    kind = "" if identity["model"] in config.models else "baseline"
     where = element("small", f"{identity['tf']} · {identity['biosample']}{_of_split(identity['split'], config)}")
     scheme = element("small", identity["scheme"]) if len(config.negatives.schemes) > 1 else ""
     cells = [
@@ -325,8 +325,16 @@ def _gain(value: float) -> Markup:
     return element("span", f"{sign}{abs(value):.3f}", class_="up" if value > 0 else "down")
 
 
-def explanation(floor: str, config: Config) -> Markup:
-    """How to read the table."""
+LIKELIHOOD = (
+    " A row likelihood_<language model> is that model alone, without any labels: how far the log-likelihood of a"
+    " sequence, per base, is above that of an order-1 Markov model. It tells real DNA from shuffles by itself, so on"
+    " test sets of shuffles what a pretrained model gains is read beside it, and counts only where it holds on genomic"
+    " negatives too."
+)
+
+
+def explanation(floor: str, config: Config, *, likelihood: bool) -> Markup:
+    """How to read the table; `likelihood` says whether it has rows of a language model's own."""
     several = " With several seeds: their mean, and the outermost bounds of their intervals." * (len(config.seeds) > 1)
     splits = f" One line for each of the {len(config.split)} splits; at the top stand means over them."
     several += splits * (len(config.split) > 1)
@@ -337,7 +345,7 @@ def explanation(floor: str, config: Config) -> Markup:
         "0 to 1 the blue dot is the score with its interval, the orange diamond the floor, the grey tick chance. "
         f"The floor ({floor}) is a logistic regression on k-mer counts that knows composition and no motif: only what "
         "lies above it can be called binding specificity. MCC is taken at the threshold that is best on the validation "
-        "twin of the test set. Click a heading to sort. A grey row is a baseline.",
+        f"twin of the test set. Click a heading to sort. A grey row is a baseline.{LIKELIHOOD if likelihood else ''}",
         class_="key",
     )
 

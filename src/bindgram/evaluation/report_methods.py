@@ -233,7 +233,9 @@ def _models(config: Config) -> str:
         f"Models: {', '.join(config.models)}, trained with seed(s) {', '.join(map(str, config.seeds))}; negatives and "
         "test sets do not depend on them. Scores are the mean of both strands. Baselines, logistic regressions on "
         f"standardised composition fitted to the same training rows: {baselines or 'none'}. The floor beside every "
-        f"score is {config.floor}."
+        f"score is {config.floor}. Where a model starts from a causal language model, that one alone is a baseline too "
+        "(likelihood_<name>): its log-likelihood per base less that of an order-1 Markov model of its own training "
+        "corpus, mean of both strands, without any labels."
     )
 
 

@@ -164,7 +164,7 @@ class AwdLstm(nn.Module):
     def forward(self, batch: Batch) -> Features:
         """Encode whole sequences from the zero state."""
         assert batch.tokens is not None
-        values, _ = self.encode(batch.tokens, self.initial_state(len(batch.tokens)))
+        values, _ = self.encode(batch.tokens, self.initial_state(batch.tokens.shape[0]))
         return Features(values.transpose(0, 1), None, float(self.stride))
 
     def parameter_groups(self) -> list[list[nn.Parameter]]:

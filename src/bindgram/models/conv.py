@@ -35,7 +35,8 @@ class Conv(nn.Module):
         forward = batch.one_hot.transpose(1, 2)
         strands = torch.cat([forward, forward.flip(1, 2)])  # A<->T, C<->G is a flip of the channels A, C, G, T
         scores = functional.relu(self.detectors(functional.pad(strands, (self.pad, self.pad))))
-        both = torch.cat(scores.chunk(2), dim=2)
+        n = forward.shape[0]  # neither len() nor chunk(), by which torch.export fixes the batch size
+        both = torch.cat([scores[:n], scores[n:]], dim=2)
         return Features(both.transpose(1, 2), None, 1.0)
 
     def parameter_groups(self) -> list[list[nn.Parameter]]:

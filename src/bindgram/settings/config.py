@@ -207,6 +207,12 @@ class EvaluationSettings(Settings):
     max_block_bp: Positive
 
 
+class PublishSettings(Settings):
+    """What the cards of published models say."""
+
+    license: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]+$")]
+
+
 class CostSettings(Settings):
     """What a dry run needs to estimate GPU hours: rates by the name of the model (or language model) file."""
 
@@ -263,6 +269,7 @@ class Config(Settings):
     audit: AuditSettings
     evaluation: EvaluationSettings
     headline: "Headline"
+    publish: PublishSettings
     costs: CostSettings
 
     def schemes_in_use(self) -> set[str]:

@@ -25,7 +25,7 @@ STRANDS = 2  # predictions are made on both
 class Work(NamedTuple):
     """Tokens (bases, for networks that read bases) that one network reads in all its jobs of one kind."""
 
-    kind: str  # pretrain, adapt, finetune or predict
+    kind: str  # pretrain, adapt, finetune, predict or likelihood
     name: str  # of the language-model or model file
     n_jobs: int
     tokens: float
@@ -122,13 +122,15 @@ _RATE_KEY = {  # what to give first for each kind of work
     "adapt": "pretraining_tokens_per_second",
     "finetune": "training_tokens_per_second",
     "predict": "training_tokens_per_second",
+    "likelihood": "pretraining_tokens_per_second",
 }
 
 
 def _rate(work: Work, rates: CostSettings) -> float | None:
     """Tokens per second; a network of unknown speed predicts as fast as its training reads forwards."""
-    if work.kind in ("pretrain", "adapt"):
-        return rates.pretraining_tokens_per_second.get(work.name)
+    if work.kind in ("pretrain", "adapt", "likelihood"):
+        rate = rates.pretraining_tokens_per_second.get(work.name)
+        return rate and rate / FORWARD_SHARE if work.kind == "likelihood" else rate
     training = rates.training_tokens_per_second.get(work.name)
     if work.kind == "finetune":
         return training
@@ -229,6 +231,9 @@ def _classifier_works(project: Project, split: str, lengths: Mapping[str, Length
         n_epochs = sum(stage.epochs for stage in model.finetune.stages)
         yield Work("finetune", name, n_jobs, n_train * tokens * n_epochs * n_runs)
         yield Work("predict", name, n_jobs, n_tested * tokens * STRANDS * n_runs)
+    for name in project.causal_language_models:
+        tokens = _n_tokens(project.language_models[name].vocabulary, config.positives.width)
+        yield Work("likelihood", name, n_jobs, n_tested * tokens * STRANDS * len(config.negatives.schemes))
 
 
 def _language_model_works(project: Project, split: str, lengths: Mapping[str, Lengths]) -> Iterator[Work]:

@@ -48,6 +48,16 @@ class Project:
         """Why nothing of an experiment of the sheet may train in that split file; "" where all of it may."""
         return why_held_out(self.experiments[experiment], self.splits[split].hold_out)
 
+    @property
+    def causal_language_models(self) -> list[str]:
+        """Language models that a model of this run starts from and that predict the next token."""
+        names = dict.fromkeys(model.pretrained for model in self.models.values())
+        return [
+            name
+            for name in names
+            if name in self.language_models and self.language_models[name].objective.name == "next_token"
+        ]
+
     def trained(self, split: str) -> dict[str, Experiment]:
         """The selected rows that are not held out of training in that split file."""
         return {name: row for name, row in self.selected.items() if not self.why_held_out(name, split)}
@@ -213,6 +223,11 @@ def _reference_problems(
         f"configuration: baselines: {name!r} is also the name of a model; rename one"
         for name in config.baselines
         if name in config.models
+    ]
+    problems += [
+        f"configuration: {name!r} is the name of the likelihood of language model {model.pretrained}; rename the other"
+        for model in models.values()
+        if (name := f"likelihood_{model.pretrained}") in (*config.models, *config.baselines)
     ]
     if config.floor not in config.baselines:
         problems.append(

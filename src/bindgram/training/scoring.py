@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from bindgram.errors import InputError
 from bindgram.models.bundle import Bundle, check_tensors
 from bindgram.models.classifier import build_classifier
+from bindgram.models.language_model import LanguageModel, build_language_model
 from bindgram.sequence.dna import codes_of
 from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.base import parse
-from bindgram.settings.models import ModelFile, SameAs
+from bindgram.settings.models import LanguageModelFile, ModelFile, SameAs
 from bindgram.training.loaders import LabelledSequences
 
 EVAL_BATCH = 512
@@ -67,6 +69,29 @@ def classifier_of(bundle: Bundle) -> tuple[torch.nn.Module, Vocabulary | None]:
     check_tensors(classifier.state_dict(), bundle.state, bundle.where)
     classifier.load_state_dict(dict(bundle.state), strict=True)
     return classifier, Vocabulary(model.vocabulary.k, model.vocabulary.stride) if model.vocabulary else None
+
+
+def language_model_of(bundle: Bundle) -> tuple[LanguageModelFile, LanguageModel, Vocabulary]:
+    """Rebuild a language model with its weights, and the settings that it was trained with.
+
+    Raises
+    ------
+    InputError : it is no language model, its settings are not those of this version, or its weights do not fit them.
+    """
+    if bundle.kind != "language_model":
+        raise InputError(
+            f"{bundle.where}: its kind is {bundle.kind}, here a language_model is needed; give another bundle"
+        )
+    shape = {
+        **bundle.settings,
+        "pretrain": bundle.settings.get("pretrain", bundle.settings.get("adapt")),
+        "adapt": None,
+    }
+    settings = parse(LanguageModelFile, shape, f"{bundle.where}: config.json: settings")
+    model = build_language_model(settings, settings.pretrain.dropout)
+    check_tensors(model.state_dict(), bundle.state, bundle.where)
+    model.load_state_dict(dict(bundle.state), strict=True)
+    return settings, model, Vocabulary(settings.vocabulary.k, settings.vocabulary.stride)
 
 
 def labelled_sequences(rows: pd.DataFrame, vocabulary: Vocabulary | None) -> LabelledSequences:

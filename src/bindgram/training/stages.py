@@ -11,6 +11,7 @@ import torch
 
 from bindgram.data.corpus import Corpus, stream_of_sequences
 from bindgram.data.examples import ExampleTable
+from bindgram.data.markov import count_contexts
 from bindgram.errors import InputError
 from bindgram.models.bundle import Bundle, skipped_bundle
 from bindgram.models.classifier import build_classifier, transfer_encoder
@@ -128,10 +129,17 @@ def _language_model(
         checkpoint=checkpoint,
         start=start,
     )
-    vocabulary = _vocabulary(settings.vocabulary).to_json()
+    vocabulary = _vocabulary(settings.vocabulary)
+    metrics = trained.metrics | {"markov1": _order_1(streams["train"], vocabulary)}
     return checkpoint.finish(
-        Bundle("language_model", used, vocabulary, trained.state, trained.log, provenance, trained.metrics)
+        Bundle("language_model", used, vocabulary.to_json(), trained.state, trained.log, provenance, metrics)
     )
+
+
+def _order_1(tokens: np.ndarray, vocabulary: Vocabulary) -> list[list[float]]:
+    """Log-probabilities of the next base on either strand, with which the likelihood of sequences is compared."""
+    counts = 1 + count_contexts(tokens, vocabulary, 1, reverse_complement=True)[1]
+    return np.log(counts / counts.sum(axis=1, keepdims=True)).round(6).tolist()
 
 
 def finetune(

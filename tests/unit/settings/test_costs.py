@@ -62,6 +62,7 @@ def test_tokens_are_those_counted_by_hand(costs):
         ("predict", "awd_lstm"): (2, tested * 100),
         ("finetune", "deepbind_cnn"): (2, examples * 102 * 8),
         ("predict", "deepbind_cnn"): (2, tested * 102),
+        ("likelihood", "awd_lstm"): (2, tested // 2 * 100),  # once for all seeds
     }
     assert found.pretrain_tokens == pytest.approx(600 * 2 + 2 * 60 * 101 * 2 * 5)
     assert found.finetune_tokens == pytest.approx(examples * (1500 + 816))
@@ -73,7 +74,10 @@ def test_models_share_one_pretraining_and_one_adaptation(costs, root):
     (root / "config/models/other.yaml").write_text(copy)
     (root / "config/models/plain.yaml").write_text(copy.replace("adapt: experiment", "adapt: none"))
     kinds = [work.kind for work in costs(models=["awd_lstm", "other", "plain", "awd_lstm_scratch"]).works]
-    assert {kind: kinds.count(kind) for kind in kinds} == {"pretrain": 1, "adapt": 1, "finetune": 4, "predict": 4}
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        **{"pretrain": 1, "adapt": 1, "finetune": 4, "predict": 4},
+        "likelihood": 1,
+    }
 
 
 def test_strongest_peaks_and_the_end_of_pretraining_limit_the_work(costs, root):
@@ -96,7 +100,11 @@ def test_hours_are_tokens_by_rates_and_prediction_runs_three_times_as_fast_as_tr
         ("adapt", "awd_lstm"),
         ("finetune", "deepbind_cnn"),
         ("predict", "deepbind_cnn"),
+        ("likelihood", "awd_lstm"),
     }
+    pretrained = costs(costs={"pretraining_tokens_per_second": {"awd_lstm": 5}})
+    hours = pretrained.gpu_hours(pretrained.settings)
+    assert hours["likelihood"] == pytest.approx(tokens["likelihood", "awd_lstm"] / 15 / 3600)
     measured = costs(costs={"prediction_tokens_per_second": {"awd_lstm": 20}})
     assert measured.gpu_hours(measured.settings) == {
         "predict": pytest.approx(tokens["predict", "awd_lstm"] / 72_000),

@@ -35,6 +35,7 @@ from bindgram.models.bundle import BUNDLE_FILES
 from bindgram.provenance import make_provenance
 from bindgram.settings import Assembly, Config, Experiment, LanguageModelFile, ModelFile, SplitFile
 from bindgram.settings.filters import OVERLAP_MODES, parse_filter
+from bindgram.training.objectives import OBJECTIVES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "src/bindgram"
@@ -287,9 +288,14 @@ def test_formats_have_every_part_of_the_store():
 def test_formats_have_every_column_of_the_training_logs(module):
     described = section(FORMATS, "Bundle")
     text = (SOURCE / f"training/{module}.py").read_text()
-    logged = re.search(r"self\.rows\.append\(\s*\{(.*?)\}", text, flags=re.DOTALL)[1]
-    summary = re.search(r"def metrics\(self\).*?return \{(.*?)\}", text, flags=re.DOTALL)[1]
-    names = re.findall(r'"(\w+)":', logged + summary)
+    logged = re.search(r"self\.rows\.append\(\s*\{(.*?)\n\s*\}", text, flags=re.DOTALL)[1]
+    summary = re.search(r"def metrics\(self\).*?return \{(.*?)\n\s*\}", text, flags=re.DOTALL)[1]
+    written = re.findall(r'"([\w{}]+)":', logged + summary)
+    names = {
+        name.format(metric=objective.metric, reference=objective.reference)
+        for name in written
+        for objective in OBJECTIVES.values()
+    }
     assert len(names) > 8
     assert [name for name in names if f"`{name}`" not in described] == []
 

@@ -27,6 +27,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", (0, (5, 2)), (0, (1, 1.3)))
 MAX_POINTS = 300
 N_BINS = 30
+LM_METRICS = {  # of each objective: the column of its reference, and what that is
+    "nats_per_base": ("markov_nats_per_base", "best Markov model"),
+    "masked_nats_per_base": ("two_sided_masked_nats_per_base", "best counts from both sides"),
+}
 RC_PARAMS = {
     "svg.hashsalt": "bindgram",
     "svg.fonttype": "none",
@@ -243,19 +247,20 @@ def learning_figure(title: str, logs: Sequence[tuple[str, pd.DataFrame]], tables
     Parameters
     ----------
     logs : (model, log) with the columns of ``train_log.tsv``; logs of the same model are its seeds. Logs of language
-        models have their own panel, in nats per base, with the best Markov model for comparison.
+        models have a panel per objective, in nats per base, with a model of counts for comparison.
     tables : predictions of the experiment, of which a reason for a skip is taken.
     """
     from matplotlib.figure import Figure
 
     classifiers = [(name, log) for name, log in logs if "valid_loss" in log and len(log)]
-    language_models = [(name, log) for name, log in logs if "valid_nats_per_base" in log and len(log)]
     panels: list[Callable[[Any], None]] = []
     if classifiers:
         panels.append(lambda axes: _draw_losses(axes, classifiers))
         panels.append(lambda axes: _draw_validation(axes, classifiers))
-    if language_models:
-        panels.append(lambda axes: _draw_language_models(axes, language_models))
+    for metric in LM_METRICS:
+        language_models = [(name, log) for name, log in logs if f"valid_{metric}" in log and len(log)]
+        if language_models:
+            panels.append(functools.partial(_draw_language_models, logs=language_models, metric=metric))
     if not panels:
         return stating_figure(title, _no_log_reason(tables))
     figure = Figure(figsize=(4.3 * len(panels) + 0.6, 4.4), layout="constrained")
@@ -292,15 +297,15 @@ def _draw_validation(axes: "Axes", logs: Sequence[tuple[str, pd.DataFrame]]) -> 
     axes.legend(loc="lower right")
 
 
-def _draw_language_models(axes: "Axes", logs: Sequence[tuple[str, pd.DataFrame]]) -> None:
+def _draw_language_models(axes: "Axes", logs: Sequence[tuple[str, pd.DataFrame]], metric: str) -> None:
+    reference, description = LM_METRICS[metric]
     for name, log, colour, first in _coloured(logs):
         tokens = np.cumsum(np.diff(log["tokens"], prepend=0).clip(min=0)) / 1e6
         label = name if first else None
-        axes.plot(tokens, log["valid_nats_per_base"], color=colour, linewidth=1.6, marker=".", label=label)
-        markov = log["markov_nats_per_base"].iloc[-1]
-        axes.axhline(markov, color=colour, linestyle="--", linewidth=1)
-    axes.plot([], [], color="0.3", linestyle="--", label="(dashed: best Markov model)")
-    axes.set(title="Language model, held-out regions", xlabel="million tokens read", ylabel="nats per base")
+        axes.plot(tokens, log[f"valid_{metric}"], color=colour, linewidth=1.6, marker=".", label=label)
+        axes.axhline(log[reference].iloc[-1], color=colour, linestyle="--", linewidth=1)
+    axes.plot([], [], color="0.3", linestyle="--", label=f"(dashed: {description})")
+    axes.set(title="Language model, held-out regions", xlabel="million tokens read", ylabel=metric.replace("_", " "))
     axes.legend()
 
 
@@ -329,8 +334,8 @@ def read_training_log(path: Path) -> pd.DataFrame:
         return pd.DataFrame()
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a tab-separated training log ({error}); train the model again") from None
-    classifier, language_model = {"valid_loss", "train_loss", "valid_auroc"}, {"tokens", "valid_nats_per_base"}
-    if "stage" not in log or not (classifier <= set(log) or language_model <= set(log)):
+    known = [{"valid_loss", "train_loss", "valid_auroc"}, *({"tokens", f"valid_{metric}"} for metric in LM_METRICS)]
+    if "stage" not in log or not any(columns <= set(log) for columns in known):
         raise InputError(f"{path}: not a training log (columns {', '.join(log)}); give train_log.tsv of a bundle")
     return log
 

@@ -31,8 +31,8 @@ class LanguageModel(nn.Module):
     Parameters
     ----------
     encoder : has ``initial_state(batch_size)``, ``encode(tokens, state)`` from (batch, time) to (time, batch, channels)
-        and the new state, ``out_channels``, and ``embedding``, the (vocabulary, channels) weights or None. The state of
-        one that reads each batch for itself is [].
+        and the new state, ``embedding``, the (vocabulary, channels) weights or None, and in the latter case
+        ``token_channels``. The state of one that reads each batch for itself is [].
     vocabulary_size : number of tokens, specials included.
     output_dropout : rate at which channels are dropped before the decoder, the same at all times.
     """
@@ -43,8 +43,9 @@ class LanguageModel(nn.Module):
         self.output_dropout = output_dropout
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         if encoder.embedding is None:
-            bound = encoder.out_channels**-0.5
-            self.decoder = nn.Parameter(torch.empty(vocabulary_size, encoder.out_channels).uniform_(-bound, bound))
+            channels = encoder.token_channels
+            bound = channels**-0.5
+            self.decoder = nn.Parameter(torch.empty(vocabulary_size, channels).uniform_(-bound, bound))
 
     def forward(self, tokens: Tensor, state: State) -> Decoded:
         """Decode (batch, time) tokens that follow a state."""

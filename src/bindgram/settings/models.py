@@ -67,6 +67,17 @@ class NextTokenSettings(Settings):
     tar: NonNegative
 
 
+class MaskedSettings(Settings):
+    """Predict hidden tokens from those around them: `fraction` of all, in stretches of at least `span` tokens."""
+
+    name: Literal["masked"]
+    fraction: Annotated[float, Field(gt=0, lt=1)]
+    span: Positive
+
+
+Objective = Annotated[NextTokenSettings | MaskedSettings, Field(discriminator="name")]
+
+
 class LmStage(Settings):
     """One stage of language modelling. An epoch is one pass; `max_tokens` ends a stage early.
 
@@ -114,7 +125,7 @@ class LanguageModelFile(Settings):
     vocabulary: VocabularySettings
     direction: Literal["forward", "backward"]
     encoder: Annotated[LmEncoderSettings, Field(discriminator="name")]
-    objective: NextTokenSettings
+    objective: Objective
     pretrain: LmStage
     adapt: LmStage | None
 
@@ -123,12 +134,22 @@ class LanguageModelFile(Settings):
         if isinstance(self.encoder, SymmetricConvSettings) and self.vocabulary != SINGLE_BASES:
             raise ValueError("vocabulary: symmetric_conv reads single bases; set k: 1, stride: 1")
         if isinstance(self.encoder, SymmetricConvSettings) and self.objective.name == "next_token":
-            raise ValueError("objective: symmetric_conv sees the bases on both sides and so the answer of next_token")
+            raise ValueError(
+                "objective: symmetric_conv sees both sides of a base, and so the answer of next_token; set name: masked"
+            )
         if self.direction == "backward" and self.objective.name != "next_token":
             raise ValueError(f"direction: {self.objective.name} sees both sides; set direction: forward")
+        span = self.objective.span if isinstance(self.objective, MaskedSettings) else None
+        if span is not None and span < self.vocabulary.k:
+            raise ValueError(
+                f"objective.span: must be {self.vocabulary.k} or more, the vocabulary's k (got {span}): the bases of "
+                "fewer hidden k-mers could be read off their neighbours"
+            )
         for name, stage in (("pretrain", self.pretrain), ("adapt", self.adapt)):
             if stage and (wrong := wrong_dropout(self.encoder, stage.dropout)):
                 raise ValueError(f"{name}.{wrong}")
+            if stage and span is not None and stage.bptt < span:
+                raise ValueError(f"{name}.bptt: must be {span} or more, objective.span (got {stage.bptt})")
         return self
 
 

@@ -57,13 +57,23 @@ class Lanes:
         """Steps of the first epoch; others have as many, or nearly so where lengths vary."""
         return len(self.borders(0)) - 1
 
+    @property
+    def _ours(self) -> slice:
+        n = self._n_stretches
+        return slice(self.rank * n // self.world_size, (self.rank + 1) * n // self.world_size)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Numbers of this process's lanes among those of all, in the order in which `read` gives them."""
+        numbers = np.arange(self._n_stretches)[self._ours]
+        return np.concatenate([numbers, self._n_stretches + numbers[::-1]]) if self.reverse_complement else numbers
+
     @cached_property
     def _strands(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """Views (lanes of this process, tokens) of the stream, each with the look-up table of its strand."""
-        n, rank = self._n_stretches, self.rank
+        n = self._n_stretches
         width = len(self.tokens) // n
-        ours = slice(rank * n // self.world_size, (rank + 1) * n // self.world_size)
-        stretches = np.asarray(self.tokens)[: n * width].reshape(n, width)[ours]
+        stretches = np.asarray(self.tokens)[: n * width].reshape(n, width)[self._ours]
         strands = [(stretches, None)]
         if self.reverse_complement:
             strands.append((stretches[::-1, ::-1], self.vocabulary.reverse_complement_ids()))

@@ -1,7 +1,8 @@
 """Language modelling: pretraining on a genome corpus and adaptation to the positives of an experiment.
 
 Recurrent state is carried from step to step (truncated backpropagation through time). Losses are given in nats per
-base, beside those of Markov models fitted on the same training tokens and scored on the same validation tokens.
+base, under the name of the objective's metric, beside those of its reference: models of counts, fitted on the same
+training tokens and scored on the same validation regions.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bindgram.data.markov import markov_nats_per_base
 from bindgram.errors import InputError
 from bindgram.models.awd_lstm import State
 from bindgram.models.bundle import check_tensors
@@ -22,13 +22,13 @@ from bindgram.settings.models import LanguageModelFile, LmStage
 from bindgram.training.checkpoints import Checkpoint, Interrupted
 from bindgram.training.device import describe_device, seeded
 from bindgram.training.learner import Learner
-from bindgram.training.loaders import Lanes, spread_lanes, target_mask
-from bindgram.training.objectives import OBJECTIVES, NextToken
+from bindgram.training.loaders import Lanes, spread_lanes
+from bindgram.training.objectives import OBJECTIVES, Objective
 from bindgram.training.optimizers import NonMonotoneTrigger, averaged_weights, make_optimizer, make_schedule
 from bindgram.training.progress import Progress, announce
 
 N_VALID_LANES = 32
-FIELDS = ("step", "validated", "markov", "best", "best_nats", "rows")  # of `_Run`, kept as they are
+FIELDS = ("step", "validated", "reference", "best", "best_nats", "rows")  # of `_Run`, kept as they are
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def train_language_model(
             stage.reverse_complement,
             lengths_seed=seed if stage.variable_bptt else None,
         )
-        objective = OBJECTIVES[settings.objective.name](settings.objective)
+        objective = OBJECTIVES[settings.objective.name](settings.objective, vocabulary)
         run = _Run(
             model, objective, stage, stage_name, lanes, valid, order, device, seed, checkpoint, start is not None
         )
@@ -104,7 +104,7 @@ class _Run:
     def __init__(
         self,
         model: LanguageModel,
-        objective: NextToken,
+        objective: Objective,
         stage: LmStage,
         name: str,
         lanes: Lanes,
@@ -141,10 +141,11 @@ class _Run:
         self.step, self.validated = 0, 0  # steps done, and those done at the last validation
         self.recurrent: list[State] = []  # of each part
         self.running: float | torch.Tensor = 0.0  # sum of the losses since the last validation; stays on the device
-        self.markov: dict[int, float] | None = None  # nats per base by order
+        self.reference: dict[int, float] | None = None  # nats per base by order
         self.best: dict[str, torch.Tensor] = {}
         self.best_nats = float("inf")
         self.rows: list[dict[str, Any]] = []
+        self.n_valid_scored = 0.0  # tokens that the last validation scored
         self.progress = Progress(name, self.tokens_per_step)
         if self.world.size > 1:
             torch.manual_seed(self.world.seed(seed, name))  # dropout differs between the ranks, weights do not
@@ -184,7 +185,11 @@ class _Run:
 
     def _describe_step(self) -> str:
         mean = float(self.running) / (self.step - self.validated)
-        return f"step {self.step}/{self.n_steps}, {mean:.4f} nats per base"
+        return f"step {self.step}/{self.n_steps}, {mean:.4f} {self._unit}"
+
+    @property
+    def _unit(self) -> str:
+        return self.objective.metric.replace("_", " ")
 
     def _train_step(self) -> None:
         """Read a batch, in parts: each adds its share of the gradient of the mean over all tokens that are scored."""
@@ -195,7 +200,7 @@ class _Run:
         self.model.train()
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # nats, tokens that are scored
         for number, lanes in enumerate(self.parts):
-            inputs, targets = (part.to(self.device) for part in lanes.step(position, epoch))
+            inputs, targets = (part.to(self.device) for part in self.objective.ask(lanes, position, epoch, self.seed))
             with self.learner.autocast():
                 scored = self.objective.score(self.model, inputs, targets, self.recurrent[number])
             # How many tokens are scored in all is known after the last part: until then by those there could be.
@@ -228,9 +233,10 @@ class _Run:
     def _validate(self) -> None:
         """Score the weights. Nothing is changed if a signal comes meanwhile."""
         optimizer, n_steps = self.learner.optimizer, self.step - self.validated
+        metric, reference = self.objective.metric, self.objective.reference
         with self.progress.paused(), averaged_weights(optimizer, self.trigger):
-            if self.markov is None:
-                self.markov = markov_nats_per_base(
+            if self.reference is None:
+                self.reference = self.objective.score_reference(
                     self.lanes.tokens[:: self.order],
                     self.valid_positions,
                     self.vocabulary,
@@ -240,6 +246,7 @@ class _Run:
             nats = self._valid_nats()
             if nats < self.best_nats:
                 self.best_nats, self.best = nats, self.learner.weights()
+        bar = min(self.reference.values())
         if self.step:
             self.trigger.update(nats, optimizer)
         train_nats = float(self.running) / n_steps if n_steps else float("nan")
@@ -248,23 +255,24 @@ class _Run:
                 "stage": self.name,
                 "tokens": self.tokens[self.step].item(),
                 "learning_rate": optimizer.param_groups[0]["lr"],
-                "train_nats_per_base": train_nats,
-                "valid_nats_per_base": nats,
-                "markov_nats_per_base": min(self.markov.values()),
+                f"train_{metric}": train_nats,
+                f"valid_{metric}": nats,
+                f"{reference}_{metric}": bar,
             }
         )
         self.running, self.validated = 0.0, self.step
         trained = f"train {train_nats:.4f}, {self.progress.rate:,.0f} tokens/s" if n_steps else "before training"
         announce(
-            f"{self.name}: step {self.step}/{self.n_steps}: valid {nats:.4f} nats per base (Markov "
-            f"{min(self.markov.values()):.4f}), {trained}"
+            f"{self.name}: step {self.step}/{self.n_steps}: valid {nats:.4f} {self._unit} "
+            f"({reference.replace('_', ' ')} {bar:.4f}), {trained}"
         )
 
     @torch.no_grad()
     def _valid_nats(self) -> float:
         """Nats per base of the validation tokens; each rank reads some of the lanes."""
         self.model.eval()
-        ours = self.valid[self.world.share(len(self.valid))]
+        share = self.world.share(len(self.valid))
+        ours = self.valid[share]
         state = self.model.encoder.initial_state(len(ours))
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         for start in range(0, self.valid.shape[1] - 1, self.stage.bptt):
@@ -272,18 +280,19 @@ class _Run:
             if not len(ours):
                 continue
             part = torch.from_numpy(ours[:, start : start + self.stage.bptt + 1].astype(np.int64))
-            inputs, targets = (side.to(self.device) for side in (part[:, :-1], part[:, 1:]))
+            inputs, targets = (side.to(self.device) for side in self.objective.ask_valid(part, start, share))
             with self.learner.autocast():
                 scored = self.objective.score(self.model, inputs, targets, state)
             state = [(hidden.float(), cell.float()) for hidden, cell in scored.state]
             sums += torch.stack([scored.nats, scored.n_scored])
         total, n_scored = self.world.sum(sums).tolist()
+        self.n_valid_scored = n_scored
         return total / n_scored / self.vocabulary.stride if n_scored else float("nan")
 
     def _keep_something(self) -> None:
         """Refuse a diverged training; where nothing could be validated, keep the weights of the end."""
-        trained = [row["valid_nats_per_base"] for row in self.rows if row["tokens"]]
-        if target_mask(self.valid[:, :-1], self.valid[:, 1:]).any() and not np.isfinite(trained).any():
+        trained = [row[f"valid_{self.objective.metric}"] for row in self.rows if row["tokens"]]
+        if self.n_valid_scored and not np.isfinite(trained).any():
             raise InputError(
                 f"{self.name} diverged: no validation loss is finite; lower optimizer.learning_rate of this stage in "
                 "the language-model file, or set optimizer.clip_norm"
@@ -330,16 +339,17 @@ class _Run:
             self._forget()
 
     def metrics(self) -> dict[str, Any]:
-        """Best validation loss beside those of Markov models, and how much was read."""
+        """Best validation loss beside those of the reference, and how much was read."""
+        metric, reference = self.objective.metric, self.objective.reference
         found = np.isfinite(self.best_nats)
-        orders = {str(order): round(nats, 6) for order, nats in (self.markov or {}).items() if np.isfinite(nats)}
+        orders = {str(order): round(nats, 6) for order, nats in (self.reference or {}).items() if np.isfinite(nats)}
         best = min(orders, key=orders.__getitem__, default=None)
         return {
-            "valid_nats_per_base": round(self.best_nats, 6) if found else None,
-            "markov_nats_per_base": orders.get(best),
-            "markov_best_order": None if best is None else int(best),
-            "markov_orders": orders,
-            "beats_markov": bool(found and best is not None and self.best_nats < orders[best]),
+            f"valid_{metric}": round(self.best_nats, 6) if found else None,
+            f"{reference}_{metric}": orders.get(best),
+            f"{reference}_best_order": None if best is None else int(best),
+            f"{reference}_orders": orders,
+            f"beats_{reference}": bool(found and best is not None and self.best_nats < orders[best]),
             "train_tokens": self.tokens[self.n_steps].item(),
             "averaged": self.trigger.triggered,
         }

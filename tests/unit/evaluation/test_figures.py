@@ -108,7 +108,21 @@ def test_learning_curves_tell_classifiers_from_language_models(tmp_path):
     assert "Validation AUROC" in text
     assert "Language model, held-out regions" in text
     assert "none" not in text
+    assert "masked" not in text
     assert "Skipped: few" in text_of(learning_figure("MAX", [("lstm", pd.DataFrame())], skipped("few")), tmp_path)
+
+
+def test_masked_language_models_have_a_panel_of_their_own(tmp_path):
+    """Their losses do not compare with those of the others."""
+    log = pd.DataFrame({"stage": "pretrain", "tokens": [10, 20]})
+    causal = log.assign(valid_nats_per_base=[1.3, 1.2], markov_nats_per_base=1.25)
+    masked = log.assign(valid_masked_nats_per_base=[1.2, 1.1], two_sided_masked_nats_per_base=1.15)
+    figure = learning_figure("CTCF", [("a", causal), ("b", masked)])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["nats per base", "masked nats per base"]
+    assert [len(axes.get_lines()) for axes in figure.axes] == [3, 3]
+    assert "best counts from both sides" in text_of(figure, tmp_path)
+    masked.to_csv(tmp_path / "train_log.tsv", sep="\t", index=False)
+    assert len(read_training_log(tmp_path / "train_log.tsv")) == 2
 
 
 def test_figures_are_the_same_bytes_on_every_run(tmp_path):

@@ -15,7 +15,7 @@ class Stateless(nn.Module):
     """The least that a language model can be made of."""
 
     embedding = None
-    out_channels = 4
+    token_channels = 4
 
     def initial_state(self, batch_size):
         return []

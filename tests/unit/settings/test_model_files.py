@@ -43,6 +43,7 @@ SYMMETRIC = {
     "features": 4,
 }
 BLOCK_DROPOUT = {"embedding": None, "input": None, "weight": None, "hidden": 0.1}
+MASKED = {"name": "masked", "fraction": 0.2, "span": 1}
 LSTM = {"name": "awd_lstm", "embedding_size": 4, "hidden_size": 8, "n_layers": 2}
 OPTIMIZER = {
     "name": "adamw",
@@ -203,8 +204,16 @@ def test_model_of_a_pair_refers_to_two_language_models(model):
         ({"encoder": SYMMETRIC}, "vocabulary: symmetric_conv reads single bases; set k: 1, stride: 1"),
         (
             {"encoder": SYMMETRIC, "vocabulary": {"k": 1, "stride": 1}},
-            "objective: symmetric_conv sees the bases on both sides and so the answer of next_token",
+            "objective: symmetric_conv sees both sides of a base, and so the answer of next_token; set name: masked",
         ),
+        (
+            {"encoder": SYMMETRIC, "vocabulary": {"k": 1, "stride": 1}, "objective": MASKED},
+            "pretrain.dropout: symmetric_conv has no embedding, input, weight to drop; set null",
+        ),
+        ({"objective": MASKED}, "objective.span: must be 3 or more, the vocabulary's k .got 1.: the bases of fewer"),
+        ({"objective": MASKED | {"span": 9}}, "pretrain.bptt: must be 9 or more, objective.span .got 8."),
+        ({"objective": MASKED | {"fraction": 1.0}}, "objective.masked.fraction"),
+        ({"objective": {"name": "mask"}}, "objective: .*'next_token', 'masked'"),
         (
             {"pretrain__dropout__weight": None},
             "pretrain.dropout: awd_lstm needs a rate for weight; 0.0 = no dropout",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bindgram.models.language_model import Decoded
-from bindgram.sequence.kmers import BOS, UNK
+from bindgram.sequence.kmers import BOS, UNK, Vocabulary
 from bindgram.settings.models import NextTokenSettings
 from bindgram.training.objectives import OBJECTIVES
 
@@ -23,7 +23,7 @@ class Fixed(torch.nn.Module):
 
 
 def next_token(ar=0.0, tar=0.0):
-    return OBJECTIVES["next_token"](NextTokenSettings(name="next_token", ar=ar, tar=tar))
+    return OBJECTIVES["next_token"](NextTokenSettings(name="next_token", ar=ar, tar=tar), Vocabulary(3, 1))
 
 
 # One channel of one sequence at three times; the decoder's dropout doubled the first value and dropped the others.

@@ -107,8 +107,10 @@ class StoppedAt(Checkpoints):
 
 
 class Corpus:
-    vocabulary = Vocabulary(2, 1)
     provenance = {"digest": "c"}  # noqa: RUF012
+
+    def __init__(self, vocabulary):
+        self.vocabulary = Vocabulary(**vocabulary)
 
     def tokens(self, split):
         rng = np.random.default_rng(len(split))
@@ -128,11 +130,12 @@ def table(n=30):
     return ExampleTable(frame, provenance={"digest": "t"})
 
 
-def pretraining(optimizer):
-    settings = LanguageModelFile.model_validate(LM | {"pretrain": STAGE | {"optimizer": optimizer}})
+def pretraining(optimizer, **changes):
+    settings = LanguageModelFile.model_validate(LM | {"pretrain": STAGE | {"optimizer": optimizer}} | changes)
+    corpus = Corpus(changes.get("vocabulary", LM["vocabulary"]))
 
     def train(checkpoints):
-        return stages.pretrain(settings, Corpus(), device=CPU, seed=1, revision=1, checkpoints=checkpoints)
+        return stages.pretrain(settings, corpus, device=CPU, seed=1, revision=1, checkpoints=checkpoints)
 
     return train
 
@@ -156,12 +159,29 @@ def finetuning(model):
     return train
 
 
+BLOCK_DROPOUT = {"embedding": None, "input": None, "weight": None, "hidden": 0.2, "output": 0.1}
+MASKED = {
+    "vocabulary": {"k": 1, "stride": 1},
+    "encoder": {
+        "name": "symmetric_conv",
+        "channels": 4,
+        "stem_width": 3,
+        "filter_width": 3,
+        "dilations": [1, 2],
+        "features": 4,
+    },
+    "objective": {"name": "masked", "fraction": 0.3, "span": 2},
+    "pretrain": STAGE | {"dropout": BLOCK_DROPOUT},
+    "adapt": None,
+}
+
 # Grows worse, so that the best weights are not the last ones.
 WORSENING = ADAMW | {"learning_rate": 2.0, "weight_decay": 0.0, "warmup": 0.6}
 PATIENT = CNN["finetune"] | {"stages": [stage | {"epochs": 5} for stage in FINETUNE["stages"]], "patience": 1}
 TRAININGS = {
     "pretrain, AdamW": lambda: pretraining(WORSENING),
     "pretrain, NT-ASGD": lambda: pretraining(NT_ASGD),
+    "pretrain, masked": lambda: pretraining(ADAMW, **MASKED),
     "adapt": adaptation,
     "finetune, LSTM": lambda: finetuning(MODEL),
     "finetune, CNN": lambda: finetuning(CNN),

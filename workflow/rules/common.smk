@@ -95,8 +95,12 @@ def device_options(wildcards, input):
 
 
 def training_options(wildcards, input):
-    """Where to compute, and how often to save the state; no trigger either."""
-    return f"--device {CONFIG.device} --checkpoint-minutes {CONFIG.checkpoint_minutes}"
+    """Where to compute, how often to save the state, and how to watch it; no trigger either."""
+    logs = CONFIG.logging
+    return (
+        f"--device {CONFIG.device} --checkpoint-minutes {CONFIG.checkpoint_minutes} --log-every {logs.every_steps}"
+        f" {'--tensorboard' if logs.tensorboard else ''} {option('--mlflow', logs.mlflow)} {option('--wandb', logs.wandb)}"
+    )
 
 
 def costs():
@@ -742,6 +746,12 @@ def baseline_options(outputs, wildcards):
 def pairs(name, inputs, outputs, wildcards):
     """`name INPUT OUTPUT` for every pair of paths with wildcards."""
     return " ".join(f"{name} {one} {other}".format(**wildcards) for one, other in zip(inputs, outputs))
+
+
+def watched(*folders):
+    """What trainings can be watched by, beside the text of the job. Snakemake shows the logs of a failed job up to the
+    first that is no text, and the events are none, so that a long table does not follow the text."""
+    return [f"{folder}/{name}" for name in ("events.tfevents", "metrics.csv") for folder in folders]
 
 
 SEED_FOLDERS = of_seeds(TRAIN_LOG.rpartition("/")[0])

@@ -10,7 +10,8 @@ rule finetune_classifier:
     output:
         bundles=[f"{folder}/{name}" for folder in SEED_FOLDERS for name in (*MODEL_FILES, "train_log.tsv")],
     log:
-        "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
+        text="results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
+        watched=watched(*of_seeds("results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}/s{seed}")),
     benchmark:
         "results/benchmarks/finetune_classifier/{model}/{split}/{experiment}/{scheme}.tsv"
     wildcard_constraints:
@@ -37,4 +38,6 @@ rule finetune_classifier:
         "exec bindgram finetune --model {input.model} {params.options} --labelled {input.labelled}"
         " --output {params.folder}"
         " --checkpoints results/checkpoints/{wildcards.model}/{wildcards.split}/{wildcards.experiment}/{wildcards.scheme}"
-        " --threads {threads} {params.how} --revision {params.settings[revision]} > {log} 2>&1"
+        " --log-folder results/logs/finetune_classifier/{wildcards.model}/{wildcards.split}/"
+        "{wildcards.experiment}/{wildcards.scheme}"
+        " --threads {threads} {params.how} --revision {params.settings[revision]} > {log.text} 2>&1"

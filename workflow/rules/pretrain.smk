@@ -15,7 +15,8 @@ rule pretrain_language_model:
         train_log="results/lm/{lm}/{assembly}.{split}/train_log.tsv",
         card="results/lm/{lm}/{assembly}.{split}/README.md",
     log:
-        "results/logs/pretrain_language_model/{lm}/{assembly}.{split}.log",
+        text="results/logs/pretrain_language_model/{lm}/{assembly}.{split}.log",
+        watched=watched("results/logs/pretrain_language_model/{lm}/{assembly}.{split}"),
     benchmark:
         "results/benchmarks/pretrain_language_model/{lm}/{assembly}.{split}.tsv"
     priority: 100
@@ -38,7 +39,8 @@ rule pretrain_language_model:
         "exec bindgram pretrain --language-model {input.language_model} --corpus {input.corpus} --output {params.folder}"
         " --seed {params.settings[seed]} --threads {threads} {params.how}"
         " --checkpoints results/checkpoints/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}"
-        " --revision {params.settings[revision]} > {log} 2>&1"
+        " --log-folder results/logs/pretrain_language_model/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}"
+        " --revision {params.settings[revision]} > {log.text} 2>&1"
 
 
 rule adapt_language_model:
@@ -54,7 +56,8 @@ rule adapt_language_model:
         train_log="results/lm/{lm}/{assembly}.{split}.{group}/train_log.tsv",
         card="results/lm/{lm}/{assembly}.{split}.{group}/README.md",
     log:
-        "results/logs/adapt_language_model/{lm}/{assembly}.{split}.{group}.log",
+        text="results/logs/adapt_language_model/{lm}/{assembly}.{split}.{group}.log",
+        watched=watched("results/logs/adapt_language_model/{lm}/{assembly}.{split}.{group}"),
     benchmark:
         "results/benchmarks/adapt_language_model/{lm}/{assembly}.{split}.{group}.tsv"
     priority: 100
@@ -81,4 +84,6 @@ rule adapt_language_model:
         "exec bindgram adapt --language-model {input.language_model} --base {params.base} {params.positives}"
         " --output {params.folder} --seed {params.settings[seed]} --threads {threads}"
         " --checkpoints results/checkpoints/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}.{wildcards.group}"
-        " {params.how} --revision {params.settings[revision]} > {log} 2>&1"
+        " --log-folder results/logs/adapt_language_model/{wildcards.lm}/"
+        "{wildcards.assembly}.{wildcards.split}.{wildcards.group}"
+        " {params.how} --revision {params.settings[revision]} > {log.text} 2>&1"

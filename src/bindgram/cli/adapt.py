@@ -1,6 +1,7 @@
 """``bindgram adapt``: continue a language model on the positives of an experiment."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +11,7 @@ from bindgram.cli.options import (
     NewDirectory,
     checkpoint_options,
     device_option,
+    log_options,
     revision_option,
     seed_option,
     threads_option,
@@ -25,6 +27,7 @@ from bindgram.cli.options import (
 @click.option("--output", type=NewDirectory, required=True, help="Folder of the bundle.")
 @seed_option
 @checkpoint_options
+@log_options
 @threads_option
 @device_option
 @revision_option
@@ -39,6 +42,7 @@ def adapt(
     threads: int,
     device: str,
     revision: int,
+    logs: dict[str, Any],
 ) -> None:
     """Adapt a language model to positive sequences of the training split."""
     from bindgram.training.device import choose_device
@@ -51,13 +55,17 @@ def adapt(
     from bindgram.models.bundle import load_bundle, save_bundle
     from bindgram.settings import load_language_model
     from bindgram.training.checkpoints import Checkpoints
+    from bindgram.training.logs import LogSettings
     from bindgram.training.stages import adapt as train
 
+    watched = LogSettings(**logs)
     with joined(world, chosen), Checkpoints(checkpoints, checkpoint_minutes, world) as kept:
         settings = load_language_model(language_model)
         tables = [read_examples(path) for path in positives]
         start = load_bundle(base)
-        bundle = train(settings, start, tables, device=chosen, seed=seed, revision=revision, checkpoints=kept)
+        bundle = train(
+            settings, start, tables, device=chosen, seed=seed, revision=revision, checkpoints=kept, log=watched.of()
+        )
         if world.leads:
             save_bundle(output, bundle)
             kept.clear()

@@ -1,6 +1,7 @@
 """``bindgram finetune``: train the classifiers of one experiment, one per seed."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +11,7 @@ from bindgram.cli.options import (
     NewDirectory,
     checkpoint_options,
     device_option,
+    log_options,
     revision_option,
     threads_option,
 )
@@ -34,6 +36,7 @@ from bindgram.cli.options import (
     help="Seed of one training; repeat to train several, one after another.",
 )
 @checkpoint_options
+@log_options
 @threads_option
 @device_option
 @revision_option
@@ -51,6 +54,7 @@ def finetune(
     threads: int,
     device: str,
     revision: int,
+    logs: dict[str, Any],
 ) -> None:
     """Fine-tune a classifier with gradual unfreezing; keep the weights of the best validation."""
     from bindgram.training.device import choose_device
@@ -62,10 +66,12 @@ def finetune(
     from bindgram.models.bundle import load_bundle, save_bundle
     from bindgram.settings import load_language_model, load_model
     from bindgram.training.checkpoints import Checkpoints
+    from bindgram.training.logs import LogSettings
     from bindgram.training.stages import finetune as train
 
     if len(set(seeds)) < len(seeds):
         raise InputError(f"--seed {' '.join(map(str, seeds))}: a seed is given twice; seeds are unique")
+    watched = LogSettings(**logs)
     with Checkpoints(checkpoints, checkpoint_minutes) as kept:
         settings = load_model(model)
         lm_settings = load_language_model(language_model) if language_model else None
@@ -79,7 +85,7 @@ def finetune(
         for seed in seeds:
             kept.check()
             try:
-                bundle = train(settings, lm_settings, start, table, seed=seed, **common)
+                bundle = train(settings, lm_settings, start, table, seed=seed, log=watched.of(f"s{seed}"), **common)
             except InputError as error:
                 raise InputError(f"seed {seed}: {error}") from None
             save_bundle(output / f"s{seed}", bundle)

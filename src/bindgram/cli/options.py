@@ -1,6 +1,7 @@
 """Option types and options that several commands share."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,37 @@ _checkpoint_minutes: Decorator = click.option(
 def checkpoint_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--checkpoints`` and ``--checkpoint-minutes``: both or neither."""
     return _checkpoints(_checkpoint_minutes(function))
+
+
+_log_options: tuple[Decorator, ...] = (
+    click.option("--log-folder", type=NewDirectory, help="Folder of metrics.csv and what TensorBoard reads."),
+    click.option("--log-every", type=click.IntRange(min=1), help="Steps between its rows; given with --log-folder."),
+    click.option("--tensorboard", is_flag=True, help="Write what TensorBoard reads as well."),
+    click.option("--mlflow", metavar="ADDRESS", help="Folder or address of MLflow to log to as well."),
+    click.option("--wandb", metavar="PROJECT", help="Project of Weights & Biases to log to as well, offline."),
+)
+
+
+def log_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How to watch a training: five options that become one argument `logs`, what a `LogSettings` is made of."""
+
+    @wraps(function)
+    def command(
+        *args: Any,
+        log_folder: Path | None,
+        log_every: int | None,
+        tensorboard: bool,
+        mlflow: str | None,
+        wandb: str | None,
+        **others: Any,
+    ) -> Any:
+        logs = {"folder": log_folder, "every_steps": log_every}
+        return function(*args, logs=logs | {"tensorboard": tensorboard, "mlflow": mlflow, "wandb": wandb}, **others)
+
+    decorated: Callable[..., Any] = command
+    for option in reversed(_log_options):
+        decorated = option(decorated)
+    return decorated
 
 
 _replicates: Decorator = click.option(

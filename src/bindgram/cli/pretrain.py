@@ -1,6 +1,7 @@
 """``bindgram pretrain``: train a k-mer language model on a genome corpus."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,6 +10,7 @@ from bindgram.cli.options import (
     NewDirectory,
     checkpoint_options,
     device_option,
+    log_options,
     revision_option,
     seed_option,
     threads_option,
@@ -21,6 +23,7 @@ from bindgram.cli.options import (
 @click.option("--output", type=NewDirectory, required=True, help="Folder of the bundle.")
 @seed_option
 @checkpoint_options
+@log_options
 @threads_option
 @device_option
 @revision_option
@@ -34,6 +37,7 @@ def pretrain(
     threads: int,
     device: str,
     revision: int,
+    logs: dict[str, Any],
 ) -> None:
     """Train a language model from random weights; report nats per base beside a Markov model."""
     from bindgram.training.device import choose_device
@@ -46,12 +50,16 @@ def pretrain(
     from bindgram.models.bundle import save_bundle
     from bindgram.settings import load_language_model
     from bindgram.training.checkpoints import Checkpoints
+    from bindgram.training.logs import LogSettings
     from bindgram.training.stages import pretrain as train
 
+    watched = LogSettings(**logs)
     with joined(world, chosen), Checkpoints(checkpoints, checkpoint_minutes, world) as kept:
         settings = load_language_model(language_model)
         opened = Corpus.open(corpus)
-        bundle = train(settings, opened, device=chosen, seed=seed, revision=revision, checkpoints=kept)
+        bundle = train(
+            settings, opened, device=chosen, seed=seed, revision=revision, checkpoints=kept, log=watched.of()
+        )
         if world.leads:
             save_bundle(output, bundle)
             kept.clear()

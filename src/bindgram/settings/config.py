@@ -222,6 +222,15 @@ class CostSettings(Settings):
     prediction_tokens_per_second: dict[Id, Rate]
 
 
+class LoggingSettings(Settings):
+    """How a training can be watched while it runs."""
+
+    every_steps: Positive
+    tensorboard: bool
+    mlflow: str | None
+    wandb: str | None
+
+
 class CorpusSettings(Settings):
     """Tokenization of the genome."""
 
@@ -257,6 +266,7 @@ class Config(Settings):
     device: Literal["auto", "cpu", "cuda"]
     pretraining: PretrainingSettings
     checkpoint_minutes: Rate
+    logging: LoggingSettings
     container: str | None
     corpus: CorpusSettings
     positives: PositivesSettings

@@ -21,6 +21,7 @@ from bindgram.training.checkpoints import Checkpoint, Interrupted
 from bindgram.training.device import describe_device, seeded
 from bindgram.training.learner import Learner
 from bindgram.training.loaders import LabelledSequences
+from bindgram.training.logs import RunLog
 from bindgram.training.optimizers import discriminative_rates, freeze_below, make_optimizer, make_schedule
 from bindgram.training.progress import Progress, announce
 from bindgram.training.scoring import area_under_roc, score_strands
@@ -31,7 +32,7 @@ FIELDS = (
     "stage_epoch",
     "epoch",
     "step",
-    "running",
+    "n_seen",
     "best",
     "best_auroc",
     "best_loss",
@@ -58,6 +59,7 @@ def train_classifier(
     device: torch.device,
     seed: int,
     checkpoint: Checkpoint,
+    log: RunLog | None = None,
 ) -> TrainedClassifier:
     """Fine-tune a classifier; keep the weights of the best validation AUROC (strands averaged).
 
@@ -71,7 +73,7 @@ def train_classifier(
     Interrupted : a signal came; the state is in the checkpoint.
     """
     with seeded(seed, device):
-        run = _Run(model, settings, train, valid, device, seed, checkpoint)
+        run = _Run(model, settings, train, valid, device, seed, checkpoint, log or RunLog())
         run.train_stages()
     return TrainedClassifier(run.best, pd.DataFrame(run.rows), run.metrics())
 
@@ -100,16 +102,21 @@ class _Run:
         device: torch.device,
         seed: int,
         checkpoint: Checkpoint,
+        log: RunLog,
     ) -> None:
         self.settings, self.train, self.valid, self.seed, self.checkpoint = settings, train, valid, seed, checkpoint
         self.model, self.device = model, device
         self.learner = Learner(model, device, settings.precision, settings.clip_norm)
         self.stage, self.stage_epoch, self.epoch, self.step = 0, 0, 0, 0  # done: stages, epochs of this, all, steps
-        self.running = 0.0  # sum of the losses of this epoch's examples
+        self.running: float | torch.Tensor = 0.0  # sum of the losses of this epoch's examples; stays on the device
+        self.n_seen = 0  # examples of this epoch
         self.best: dict[str, torch.Tensor] = {}
         self.best_auroc, self.best_loss, self.best_epoch = -1.0, float("inf"), 0
         self.rows: list[dict[str, Any]] = []
-        self.progress = Progress("finetune", min(settings.batch_size, len(train)) * train.n_tokens)
+        self.steps_per_epoch = len(range(0, len(train), settings.batch_size))
+        n_steps = self.steps_per_epoch * sum(stage.epochs for stage in settings.stages)
+        tokens = min(settings.batch_size, len(train)) * train.n_tokens
+        self.progress = Progress("finetune", tokens, n_steps, log, self.learner)
 
     def train_stages(self) -> None:
         """Run all stages that are left."""
@@ -131,6 +138,9 @@ class _Run:
                         self._validate()
         except Interrupted as interrupted:
             self.checkpoint.save_and_stop(self._state(), interrupted)
+        self.progress.finished(
+            f"seed {self.seed}: best valid AUROC {self.best_auroc:.4f}, after epoch {self.best_epoch} of {self.epoch}"
+        )
 
     def _begin_stage(self, number: int) -> UnfreezeStage:
         """Let the last `unfrozen` groups learn, with an optimizer and a schedule of their own."""
@@ -138,7 +148,7 @@ class _Run:
         groups = freeze_below(self.model.parameter_groups(), stage.unfrozen)
         rates = discriminative_rates(stage.learning_rate, self.settings.layer_decay, len(groups))
         optimizer = make_optimizer("adamw", groups, rates, self.settings.weight_decay)
-        steps = len(range(0, len(self.train), self.settings.batch_size)) * stage.epochs
+        steps = self.steps_per_epoch * stage.epochs
         self.learner.optimizer = optimizer
         self.learner.schedule = make_schedule(
             self.settings.schedule, optimizer, steps, self.settings.warmup, self.settings.momentum
@@ -167,19 +177,30 @@ class _Run:
                 logits = self.model(batch)
             loss = masked_binary_cross_entropy(logits, labels, batch.masks["label"])
             self.learner.update(loss)
-            self.running += loss.item() * len(labels)
+            self.running = self.running + loss.detach().double() * len(labels)
+            self.n_seen += len(labels)
             self.step += 1
-            where = f"stage {self.stage + 1}, epoch {self.epoch + 1}, step {self.step}"
-            self.progress.step(len(labels) * self.train.n_tokens, lambda: f"{where}: loss {loss.item():.4f}")  # noqa: B023
+            where = f"seed {self.seed}, stage {self.stage + 1}, epoch {self.epoch + 1}, "
+            n_tokens = len(labels) * self.train.n_tokens
+            self.progress.step(self._position(), n_tokens, self._losses, len(labels), where)
             self.checkpoint.check()
             self.checkpoint.save_if_due(self._state)
 
+    def _losses(self) -> dict[str, float]:
+        return {"loss": float(self.running) / self.n_seen}
+
+    def _position(self) -> int:
+        """Steps done and left out; a stage that ended early counts as done."""
+        before = sum(stage.epochs for stage in self.settings.stages[: self.stage])
+        return self.steps_per_epoch * (before + self.stage_epoch) + self.step
+
     def _validate(self) -> None:
         """Score the weights and end the epoch. Nothing is changed if a signal comes meanwhile."""
-        train_loss, labels = self.running / len(self.train), self.valid.labels
+        train_loss, labels = float(self.running) / len(self.train), self.valid.labels
         with self.progress.paused(), self.learner.autocast():
             scores = score_strands(self.model, self.valid, self.device, self.checkpoint.check).mean(axis=0)
-        self.stage_epoch, self.epoch, self.step, self.running = self.stage_epoch + 1, self.epoch + 1, 0, 0.0
+        self.stage_epoch, self.epoch, self.step = self.stage_epoch + 1, self.epoch + 1, 0
+        self.running, self.n_seen = 0.0, 0
         if not np.isfinite(scores).all():
             raise InputError(
                 f"fine-tuning diverged: scores are not finite after epoch {self.epoch} (train loss {train_loss:g}); "
@@ -200,16 +221,24 @@ class _Run:
                 "valid_auroc": auroc,
             }
         )
-        announce(
-            f"finetune: seed {self.seed}, stage {self.stage + 1}, epoch {self.epoch}: train loss {train_loss:.4f}, "
-            f"valid loss {loss:.4f}, valid AUROC {auroc:.4f}, {self.progress.rate:,.0f} tokens/s"
+        text = (
+            f"seed {self.seed}, stage {self.stage + 1}, epoch {self.epoch}: train loss {train_loss:.4f}, "
+            f"valid loss {loss:.4f}, valid AUROC {auroc:.4f}, {self.progress.describe_rate()}"
         )
+        self.progress.validated(self._position(), self.rows[-1], text)
 
     def _state(self) -> dict[str, Any]:
-        return {"learner": self.learner.state(), **{name: getattr(self, name) for name in FIELDS}}
+        return {
+            "learner": self.learner.state(),
+            "running": float(self.running),
+            "log": self.progress.log.state(),
+            **{name: getattr(self, name) for name in FIELDS},
+        }
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.learner.restore(saved["learner"])
+        self.running = saved["running"]
+        self.progress.log.restore(saved["log"])
         for name in FIELDS:
             setattr(self, name, saved[name])
         where = f"stage {self.stage + 1}, epoch {self.epoch + 1}, step {self.step + 1}"

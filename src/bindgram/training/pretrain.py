@@ -23,6 +23,7 @@ from bindgram.training.checkpoints import Checkpoint, Interrupted
 from bindgram.training.device import describe_device, seeded
 from bindgram.training.learner import Learner
 from bindgram.training.loaders import Lanes, spread_lanes
+from bindgram.training.logs import RunLog
 from bindgram.training.objectives import OBJECTIVES, Objective
 from bindgram.training.optimizers import NonMonotoneTrigger, averaged_weights, make_optimizer, make_schedule
 from bindgram.training.progress import Progress, announce
@@ -50,6 +51,7 @@ def train_language_model(
     seed: int,
     checkpoint: Checkpoint,
     start: Mapping[str, torch.Tensor] | None = None,
+    log: RunLog | None = None,
 ) -> TrainedLanguageModel:
     """Train a language model for one stage.
 
@@ -62,6 +64,7 @@ def train_language_model(
     checkpoint : what an interrupted training goes on from, with the same weights as one that was not. Its ranks train
         together, each on its own lanes.
     start : weights to start from, which are validated first and kept if nothing beats them; None = random.
+    log : where the numbers of steps go; None = nowhere.
 
     Returns
     -------
@@ -92,7 +95,8 @@ def train_language_model(
         )
         objective = OBJECTIVES[settings.objective.name](settings.objective, vocabulary)
         run = _Run(
-            model, objective, stage, stage_name, lanes, valid, order, device, seed, checkpoint, start is not None
+            *(model, objective, stage, stage_name, lanes, valid, order, device, seed, checkpoint, log or RunLog()),
+            start is not None,
         )
         run.train()
     return TrainedLanguageModel(run.best, pd.DataFrame(run.rows), run.metrics())
@@ -113,6 +117,7 @@ class _Run:
         device: torch.device,
         seed: int,
         checkpoint: Checkpoint,
+        log: RunLog,
         scores_start: bool,
     ) -> None:
         self.scores_start, self.seed, self.world = scores_start, seed, checkpoint.world
@@ -141,12 +146,13 @@ class _Run:
         self.step, self.validated = 0, 0  # steps done, and those done at the last validation
         self.recurrent: list[State] = []  # of each part
         self.running: float | torch.Tensor = 0.0  # sum of the losses since the last validation; stays on the device
+        self.loss: float | torch.Tensor = 0.0  # of the last step, with what the objective adds; stays on the device
         self.reference: dict[int, float] | None = None  # nats per base by order
         self.best: dict[str, torch.Tensor] = {}
         self.best_nats = float("inf")
         self.rows: list[dict[str, Any]] = []
         self.n_valid_scored = 0.0  # tokens that the last validation scored
-        self.progress = Progress(name, self.tokens_per_step)
+        self.progress = Progress(name, self.tokens_per_step, self.n_steps, log, self.learner)
         if self.world.size > 1:
             torch.manual_seed(self.world.seed(seed, name))  # dropout differs between the ranks, weights do not
 
@@ -174,18 +180,33 @@ class _Run:
             with self.progress:
                 while self.step < self.n_steps:
                     self._train_step()
-                    before, after, end = self.tokens[[self.step - 1, self.step, self.n_steps]].tolist()
-                    self.progress.step(after - before, self._describe_step, end - after)
+                    n_tokens = (self.tokens[self.step] - self.tokens[self.step - 1]).item()
+                    self.progress.step(self.step, n_tokens, self._losses)
                     self.checkpoint.check()
                     self.checkpoint.save_if_due(self._state)
                     self._validate_if_due()
         except Interrupted as interrupted:
             self.checkpoint.save_and_stop(self._state(), interrupted)
         self._keep_something()
+        self.progress.finished(self._describe_result())
 
-    def _describe_step(self) -> str:
+    def _losses(self) -> dict[str, float]:
         mean = float(self.running) / (self.step - self.validated)
-        return f"step {self.step}/{self.n_steps}, {mean:.4f} {self._unit}"
+        return {"loss": float(self.loss), self.objective.metric: mean}
+
+    def _describe_result(self) -> str:
+        """What came out, in a few words."""
+        found, metric, reference = self.metrics(), self.objective.metric, self.objective.reference
+        if found[f"valid_{metric}"] is None:
+            return "no validation; the weights of the end are kept"
+        text = f"best {found[f'valid_{metric}']:.4f} {self._unit}"
+        if found[f"{reference}_{metric}"] is None:
+            return text
+        beats = "below" if found[f"beats_{reference}"] else "not below"
+        return (
+            f"{text}, {beats} the {found[f'{reference}_{metric}']:.4f} of {reference.replace('_', ' ')} models (order "
+            f"{found[f'{reference}_best_order']})"
+        )
 
     @property
     def _unit(self) -> str:
@@ -213,6 +234,7 @@ class _Run:
         n_scored = n_scored.clamp(min=1)
         scale = self.tokens_per_step / n_scored if self.n_parts > 1 else None
         self.learner.step(scale, inputs.shape[1] / self.stage.bptt)
+        self.loss = scored.loss.detach()
         self.running = self.running + nats / n_scored / self.vocabulary.stride
         self.step += 1
 
@@ -262,10 +284,11 @@ class _Run:
         )
         self.running, self.validated = 0.0, self.step
         trained = f"train {train_nats:.4f}, {self.progress.rate:,.0f} tokens/s" if n_steps else "before training"
-        announce(
-            f"{self.name}: step {self.step}/{self.n_steps}: valid {nats:.4f} {self._unit} "
+        text = (
+            f"step {self.step}/{self.n_steps}: valid {nats:.4f} {self._unit} "
             f"({reference.replace('_', ' ')} {bar:.4f}), {trained}"
         )
+        self.progress.validated(self.step, self.rows[-1], text)
 
     @torch.no_grad()
     def _valid_nats(self) -> float:
@@ -313,6 +336,7 @@ class _Run:
             "ranks": self.world.gather(own),
             "trigger": vars(self.trigger),
             "running": float(self.running),
+            "log": self.progress.log.state(),
             **{name: getattr(self, name) for name in FIELDS},
         }
 
@@ -320,6 +344,7 @@ class _Run:
         self.learner.restore(saved["learner"])
         vars(self.trigger).update(saved["trigger"])
         self.running = saved["running"]
+        self.progress.log.restore(saved["log"])
         for name in FIELDS:
             setattr(self, name, saved[name])
         announce(f"{self.name}: goes on from its checkpoint after step {self.step}/{self.n_steps}")

@@ -23,6 +23,7 @@ from bindgram.settings.models import LanguageModelFile, LmStage, ModelFile, Same
 from bindgram.training.checkpoints import Checkpoints
 from bindgram.training.finetune import train_classifier
 from bindgram.training.loaders import Lanes
+from bindgram.training.logs import RunLog
 from bindgram.training.pretrain import train_language_model
 from bindgram.training.scoring import labelled_sequences
 
@@ -37,6 +38,7 @@ def pretrain(
     seed: int,
     revision: int,
     checkpoints: Checkpoints,
+    log: RunLog | None = None,
 ) -> Bundle:
     """Train a language model from random weights on the train regions of a corpus.
 
@@ -57,7 +59,7 @@ def pretrain(
     used = settings.model_dump(include={*READ_ALIKE, "objective", "pretrain"})
     provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed)
     streams = {split: corpus.tokens(split) for split in ("train", "valid")}
-    return _language_model(settings, "pretrain", streams, used, provenance, device, checkpoints)
+    return _language_model(settings, "pretrain", streams, used, provenance, device, checkpoints, log)
 
 
 def adapt(
@@ -69,6 +71,7 @@ def adapt(
     seed: int,
     revision: int,
     checkpoints: Checkpoints,
+    log: RunLog | None = None,
 ) -> Bundle:
     """Continue a language model on the positives of one experiment, or of several pooled.
 
@@ -102,7 +105,7 @@ def adapt(
     }
     if short := _too_short(settings.adapt, "adapt", streams["train"], vocabulary):
         return skipped_bundle("language_model", f"positives of the training split: {short}", used, provenance)
-    return _language_model(settings, "adapt", streams, used, provenance, device, checkpoints, start=base.state)
+    return _language_model(settings, "adapt", streams, used, provenance, device, checkpoints, log, start=base.state)
 
 
 def _language_model(
@@ -113,6 +116,7 @@ def _language_model(
     provenance: Mapping[str, Any],
     device: torch.device,
     checkpoints: Checkpoints,
+    log: RunLog | None,
     start: Mapping[str, torch.Tensor] | None = None,
 ) -> Bundle:
     """Train one stage of a language model, or take its result from the checkpoint of an interrupted command."""
@@ -128,6 +132,7 @@ def _language_model(
         seed=provenance["seed"],
         checkpoint=checkpoint,
         start=start,
+        log=log,
     )
     vocabulary = _vocabulary(settings.vocabulary)
     metrics = trained.metrics | {"markov1": _order_1(streams["train"], vocabulary)}
@@ -154,6 +159,7 @@ def finetune(
     checkpoints: Checkpoints,
     backward: LanguageModelFile | None = None,
     backward_pretrained: Bundle | None = None,
+    log: RunLog | None = None,
     where: str = "model file",
 ) -> Bundle:
     """Train a classifier on labelled examples, from a language model's weights where the model file says so.
@@ -194,7 +200,7 @@ def finetune(
     states = [bundle.state for bundle in bundles.values()]
     transfer = transfer_encoder(classifier, *states) if states else None
     trained = train_classifier(
-        classifier, model.finetune, train, valid, device=device, seed=seed, checkpoint=checkpoint
+        classifier, model.finetune, train, valid, device=device, seed=seed, checkpoint=checkpoint, log=log
     )
     metrics = trained.metrics | {"transfer": transfer, "n_train": len(train), "n_valid": len(valid)}
     return checkpoint.finish(

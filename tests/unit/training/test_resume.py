@@ -15,6 +15,7 @@ from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.models import LanguageModelFile, ModelFile
 from bindgram.training import stages
 from bindgram.training.checkpoints import Checkpoints, Interrupted
+from bindgram.training.logs import LogSettings
 
 CPU = torch.device("cpu")
 DROPOUT = {"embedding": 0.1, "input": 0.1, "weight": 0.2, "hidden": 0.1}
@@ -134,8 +135,8 @@ def pretraining(optimizer, **changes):
     settings = LanguageModelFile.model_validate(LM | {"pretrain": STAGE | {"optimizer": optimizer}} | changes)
     corpus = Corpus(changes.get("vocabulary", LM["vocabulary"]))
 
-    def train(checkpoints):
-        return stages.pretrain(settings, corpus, device=CPU, seed=1, revision=1, checkpoints=checkpoints)
+    def train(checkpoints, log=None):
+        return stages.pretrain(settings, corpus, device=CPU, seed=1, revision=1, checkpoints=checkpoints, log=log)
 
     return train
 
@@ -153,8 +154,10 @@ def adaptation():
 def finetuning(model):
     settings = ModelFile.model_validate(model)
 
-    def train(checkpoints):
-        return stages.finetune(settings, None, None, table(), device=CPU, seed=1, revision=1, checkpoints=checkpoints)
+    def train(checkpoints, log=None):
+        return stages.finetune(
+            settings, None, None, table(), device=CPU, seed=1, revision=1, checkpoints=checkpoints, log=log
+        )
 
     return train
 
@@ -245,6 +248,26 @@ def test_saving_after_every_step_changes_nothing(name, tmp_path):
     expected = bundle_bytes(tmp_path / "expected", train(Checkpoints()))
     with Checkpoints(tmp_path / "c", 1e-9) as checkpoints:
         assert bundle_bytes(tmp_path / "saved", train(checkpoints)) == expected
+
+
+@pytest.mark.parametrize("train", [pretraining(ADAMW), finetuning(MODEL)], ids=["pretrain", "finetune"])
+def test_logs_of_a_resumed_training_have_every_step_once_and_change_no_weight(train, tmp_path):
+    def logged(folder):
+        rows = pd.read_csv(folder / "metrics.csv")
+        return rows[~rows["metric"].str.endswith("_per_second")].drop(columns="seconds")
+
+    expected = bundle_bytes(tmp_path / "unwatched", train(Checkpoints()))
+    settings = [LogSettings(tmp_path / name, 1, tensorboard=True) for name in ("whole", "parts")]
+    train(Checkpoints(), settings[0].of())
+    with StoppedAt(tmp_path / "c", 9) as checkpoints, pytest.raises(Interrupted):
+        train(checkpoints, settings[1].of())
+    with Checkpoints(tmp_path / "c", 1000.0) as checkpoints:
+        bundle = train(checkpoints, settings[1].of())
+    assert bundle_bytes(tmp_path / "watched", bundle) == expected
+    whole = logged(tmp_path / "whole")
+    pd.testing.assert_frame_equal(logged(tmp_path / "parts"), whole)
+    assert {"train/loss", "learning_rate", "valid/loss", "valid/nats_per_base"} & set(whole["metric"])
+    assert whole["metric"].str.startswith("gradient_norm/encoder.layers.").any()
 
 
 def test_a_resumed_training_does_not_repeat_its_steps(tmp_path, capsys):

@@ -68,6 +68,8 @@ HOURS = dict(
     pretrain_language_model=24, adapt_language_model=2, finetune_classifier=4, predict_scores=1, score_likelihood=1
 )  # at attempt 1
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
+PRETRAINING = CONFIG.pretraining
+RANKS = PRETRAINING.n_gpus  # processes that pretrain one language model together, each with a GPU of its own
 TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of those jobs, as the rules see it
 MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json is written last
 POSITIVES = "results/examples/{split}/{experiment}/positives.parquet"
@@ -103,12 +105,38 @@ def training_options(wildcards, input):
     )
 
 
+def pretraining_threads(wildcards, input, threads):
+    """CPU threads of each rank. Like all that follows, no trigger: more GPUs train nothing again."""
+    return max(1, threads // PRETRAINING.gpus_per_node)
+
+
+def start_pretraining(wildcards, input, threads):
+    """The command, started once for each rank: by torchrun on one node, by SLURM on several."""
+    if RANKS == 1:
+        return "bindgram pretrain"
+    each = PRETRAINING.gpus_per_node
+    if PRETRAINING.nodes == 1:
+        signals = "--signals-to-handle SIGTERM,SIGINT,SIGUSR1"  # passed on, so that the ranks save what they have
+        return f"torchrun --standalone --nproc-per-node {each} {signals} --no-python bindgram pretrain"
+    job = "${SLURM_JOB_ID:?needed for pretraining.nodes above 1: use --profile slurm}"
+    return (
+        f'srun --jobid "{job}" --nodes {PRETRAINING.nodes} --ntasks {RANKS} --ntasks-per-node {each}'
+        f" --cpus-per-task {pretraining_threads(wildcards, input, threads)} --kill-on-bad-exit=1 bindgram pretrain"
+    )
+
+
+def on_nodes(value, n_nodes=PRETRAINING.nodes):
+    """A resource of pretraining on several nodes, which other jobs do not name."""
+    return value if n_nodes > 1 else None
+
+
 def costs():
     """What the run will take on GPUs, in a few lines; a dry run prints them."""
     works = estimate(PROJECT)
     kinds = dict(zip(HOURS, ("pretrain", "adapt", "finetune", "predict", "likelihood")))
     jobs = {rule: sum(work.n_jobs for work in works.works if work.kind == kind) for rule, kind in kinds.items()}
-    return works.describe({rule: (n, HOURS[rule]) for rule, n in jobs.items() if n})
+    n_gpus = {"pretrain_language_model": RANKS}
+    return works.describe({rule: (n, HOURS[rule] * n_gpus.get(rule, 1)) for rule, n in jobs.items() if n})
 
 
 # Jobs of a cluster: bundles of the consecutive short CPU steps of one experiment, which share one start of Snakemake.

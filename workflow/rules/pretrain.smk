@@ -22,12 +22,22 @@ rule pretrain_language_model:
     priority: 100
     conda:
         TORCH_ENVIRONMENT
-    threads: 8
+    threads: max(8, 4 * PRETRAINING.gpus_per_node)
     resources:
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        mem_mb=lambda wildcards, attempt: 16000 * PRETRAINING.gpus_per_node * attempt,
         runtime=minutes("pretrain_language_model"),
-        gpu=GPUS,
+        gpu=GPUS * RANKS,
+        # Where SLURM has to know more: GPUs on the same node, and on several nodes as many on each, one task for each;
+        # with `mpi` Snakemake leaves it to the command to start them.
+        nodes=PRETRAINING.nodes if RANKS > 1 else None,
+        gres=on_nodes(f"gpu:{PRETRAINING.gpus_per_node}" if GPUS else None),
+        tasks=on_nodes(RANKS),
+        tasks_per_gpu=on_nodes(0),
+        mpi=on_nodes("srun"),
+        cpus_per_task=lambda wildcards, threads: on_nodes(pretraining_threads(wildcards, None, threads)),
     params:
+        start=start_pretraining,
+        threads=pretraining_threads,
         folder=subpath(output.config, parent=True),
         how=training_options,
         settings=lambda wildcards: dict(
@@ -36,8 +46,8 @@ rule pretrain_language_model:
             revision=REVISIONS["pretrain"],
         ),
     shell:
-        "exec bindgram pretrain --language-model {input.language_model} --corpus {input.corpus} --output {params.folder}"
-        " --seed {params.settings[seed]} --threads {threads} {params.how}"
+        "exec {params.start} --language-model {input.language_model} --corpus {input.corpus} --output {params.folder}"
+        " --seed {params.settings[seed]} --threads {params.threads} {params.how}"
         " --checkpoints results/checkpoints/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}"
         " --log-folder results/logs/pretrain_language_model/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}"
         " --revision {params.settings[revision]} > {log.text} 2>&1"

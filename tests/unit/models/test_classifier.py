@@ -9,9 +9,10 @@ from bindgram.models.awd_lstm import AwdLstm
 from bindgram.models.classifier import N_SPECIAL_TOKENS, Classifier, build_encoder, transfer_encoder
 from bindgram.models.conv import Conv
 from bindgram.models.heads import ConcatPool, MaxMeanPool, MaxPool
-from bindgram.models.language_model import LanguageModel
+from bindgram.models.language_model import LanguageModel, build_language_model
 from bindgram.models.losses import cross_entropy_sum, masked_binary_cross_entropy
 from bindgram.sequence.kmers import SPECIAL_TOKENS, Vocabulary
+from bindgram.settings import load_language_model
 from bindgram.settings.models import (
     AwdLstmSettings,
     ConcatPoolHead,
@@ -122,3 +123,17 @@ def test_vocabulary_size_of_encoders_is_that_of_the_vocabulary():
     assert len(SPECIAL_TOKENS) == N_SPECIAL_TOKENS
     encoder = build_encoder(SIZES, VocabularySettings(k=3, stride=1), OFF)
     assert len(encoder.embedding) == Vocabulary(3, 1).size
+
+
+@pytest.mark.parametrize(("name", "millions"), [("dflm_k3", 24.5), ("dflm_k4", 24.6), ("dflm_k5", 24.7)])
+def test_dflms_language_models_have_24_5_million_parameters(repository, name, millions):
+    """By hand: k-mers x 200, and for every LSTM layer 4 x n_out x (n_in + n_out + 2)."""
+    lm = load_language_model(repository / f"config/lms/{name}.yaml")
+    with torch.device("meta"):
+        model = build_language_model(lm, lm.pretrain.dropout)
+    sizes = [(200, 800), *[(800, 800)] * 4, (800, 200)]
+    n_kmers = 4**lm.vocabulary.k + N_SPECIAL_TOKENS
+    expected = n_kmers * 201 + sum(4 * n_out * (n_in + n_out + 2) for n_in, n_out in sizes)  # 201: the decoder's bias
+    found = sum(parameter.numel() for parameter in model.parameters())
+    assert found == expected
+    assert round(found / 1e6, 1) == millions

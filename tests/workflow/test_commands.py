@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import json
 import re
 import shlex
 
@@ -85,6 +86,45 @@ def test_every_planned_command_has_known_and_all_required_options(every_kind_of_
         required = {option for option, parameter in OPTIONS[name].items() if parameter.required}
         assert required <= given, name
     assert {name for name, *_ in commands} == set(OPTIONS) - {"check", "export", "folds", "predict"}
+
+
+def planned_pretraining(project, **pretraining):
+    """Words that start the pretraining in a dry run, up to its options; its threads; and the resources it asks for."""
+    result = project.snakemake(
+        *("--dry-run", "--printshellcmds", "--set-threads", "pretrain_language_model=16", "--cores", "16"),
+        *("results/lm/tiny/toy.blocks/config.json", "--config", f"pretraining={json.dumps(pretraining)}"),
+    )
+    assert result.returncode == 0, result.stdout
+    job = result.stdout.partition("rule pretrain_language_model:")[2]
+    start, given = re.search(r"^Shell command: exec (.*?) --language-model (.*)", job, flags=re.MULTILINE).groups()
+    resources = dict(item.split("=") for item in re.search(r"resources: (.*)", job)[1].split(", "))
+    return start, re.search(r"--threads (\d+)", given)[1], resources
+
+
+def test_pretraining_is_started_once_for_each_gpu(fresh_project):
+    with_gpus = (fresh_project.root / "config/config.yaml").read_text().replace("device: cpu", "device: cuda")
+    (fresh_project.root / "config/config.yaml").write_text(with_gpus)
+    start, threads, asked = planned_pretraining(fresh_project, gpus_per_node=1)
+    assert (start, threads, asked["gpu"], asked["mem_mb"]) == ("bindgram pretrain", "16", "1", "16000")
+    assert not {"nodes", "tasks", "mpi", "gres", "cpus_per_task"} & set(asked)
+    start, threads, asked = planned_pretraining(fresh_project, gpus_per_node=4)
+    assert re.fullmatch(r"torchrun --standalone --nproc-per-node 4 .* --no-python bindgram pretrain", start)
+    assert (threads, asked["gpu"], asked["nodes"], asked["mem_mb"]) == ("4", "4", "1", "64000")
+    assert not {"tasks", "mpi", "gres"} & set(asked)
+    start, threads, asked = planned_pretraining(fresh_project, nodes=2, gpus_per_node=4)
+    assert re.match(r'srun --jobid "\$\{SLURM_JOB_ID:\?.*\}" --nodes 2 --ntasks 8 --ntasks-per-node 4 ', start)
+    assert start.endswith("--cpus-per-task 4 --kill-on-bad-exit=1 bindgram pretrain")
+    wanted = {"nodes": "2", "tasks": "8", "tasks_per_gpu": "0", "gres": "gpu:4", "mpi": "srun"}
+    assert asked.items() >= (wanted | {"cpus_per_task": "4", "mem_mb": "64000"}).items()
+
+
+def test_gpus_that_cannot_share_the_batch_are_refused_before_anything_runs(fresh_project):
+    result = fresh_project.snakemake("--dry-run", "--config", "pretraining={gpus_per_node: 3}")
+    assert result.returncode != 0
+    assert (
+        "config/lms/tiny.yaml: pretrain.batch_size: must be a multiple of 6 (3 GPUs; reverse_complement, half on each "
+        "strand), such as 12 or 18 (got 16); or change `pretraining` in the configuration"
+    ) in result.stdout
 
 
 def test_tiles_are_made_of_all_that_the_sheet_gives(every_kind_of_job):

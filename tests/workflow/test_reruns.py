@@ -158,9 +158,12 @@ def test_new_test_set_leaves_trained_models_alone(project):
 
 
 WATCHED = {"every_steps": 1, "tensorboard": False, "mlflow": "runs", "wandb": "mine"}
+GPUS = {"nodes": 2, "gpus_per_node": 2}
 
 
-@pytest.mark.parametrize(("key", "value"), [("device", "auto"), ("checkpoint_minutes", 30), ("logging", WATCHED)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("device", "auto"), ("checkpoint_minutes", 30), ("pretraining", GPUS), ("logging", WATCHED)]
+)
 def test_where_a_model_is_trained_reruns_the_methods_page_only(project, key, value):
     change_yaml(project, "config/config.yaml", lambda config: config.update({key: value}))
     assert project.planned_jobs() == {("write_report",), ("all",)}

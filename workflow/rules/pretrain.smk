@@ -26,9 +26,9 @@ rule pretrain_language_model:
     resources:
         mem_mb=lambda wildcards, attempt: 16000 * PRETRAINING.gpus_per_node * attempt,
         runtime=minutes("pretrain_language_model"),
-        gpu=GPUS * RANKS,
-        # Where SLURM has to know more: GPUs on the same node, and on several nodes as many on each, one task for each;
-        # with `mpi` Snakemake leaves it to the command to start them.
+        gpu=GPUS * RANKS if PRETRAINING.nodes == 1 else None,
+        # What SLURM has to know besides: that GPUs are on the same node; of several nodes, how many GPUs are on each, and
+        # one task for each. With `mpi` Snakemake leaves it to the command to start them.
         nodes=PRETRAINING.nodes if RANKS > 1 else None,
         gres=on_nodes(f"gpu:{PRETRAINING.gpus_per_node}" if GPUS else None),
         tasks=on_nodes(RANKS),

@@ -30,7 +30,7 @@ class Pair(nn.Module):
 
     def forward(self, batch: Batch) -> Features:
         """Encode whole sequences in both directions; return the channels of both."""
-        ahead, back = self.forwards(batch), self.backwards(read_backwards(batch))
+        ahead, back = self.forwards(batch), self.backwards(turned_round(batch))
         return Features(torch.cat([ahead.values, back.values], dim=2), ahead.mask, ahead.bin_size_bp)
 
     def parameter_groups(self) -> list[list[nn.Parameter]]:
@@ -39,7 +39,7 @@ class Pair(nn.Module):
         return [[*one, *other] for one, other in zip_longest(*groups, fillvalue=[])][::-1]
 
 
-def read_backwards(batch: Batch) -> Batch:
+def turned_round(batch: Batch) -> Batch:
     """The sequences of a batch from their ends to their starts, on the same strand."""
     return replace(
         batch,

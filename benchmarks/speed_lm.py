@@ -27,12 +27,13 @@ from torch.nn import functional
 
 from bindgram.models.awd_lstm import AwdLstm
 from bindgram.models.language_model import LanguageModel
+from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.models import AwdLstmSettings, DropoutSettings, NextTokenSettings
 from bindgram.training.learner import Learner
 from bindgram.training.objectives import OBJECTIVES
 from bindgram.training.optimizers import make_optimizer, make_schedule
 
-N_TOKENS = 4**3 + 3  # k = 3
+N_TOKENS = Vocabulary(3, 1).size
 SIZES = {"full": (200, 800, 6), "demo": (48, 96, 2)}  # embedding, hidden, layers
 RATES = {"embedding": 0.02, "input": 0.2, "weight": 0.15, "hidden": 0.1}  # DFLM's
 OUTPUT_RATE, AR, TAR = 0.25, 2.0, 1.0
@@ -46,7 +47,8 @@ class Bindgram(nn.Module):
         super().__init__()
         sizes = AwdLstmSettings(name="awd_lstm", embedding_size=embedding, hidden_size=hidden, n_layers=layers)
         self.model = LanguageModel(AwdLstm(sizes, N_TOKENS, 1, DropoutSettings(**RATES)), N_TOKENS, OUTPUT_RATE)
-        self.objective = OBJECTIVES["next_token"](NextTokenSettings(name="next_token", ar=AR, tar=TAR))
+        settings = NextTokenSettings(name="next_token", ar=AR, tar=TAR)
+        self.objective = OBJECTIVES["next_token"](settings, Vocabulary(3, 1))
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         return self.objective.score(self.model, inputs, targets, self.model.encoder.initial_state(len(inputs))).loss

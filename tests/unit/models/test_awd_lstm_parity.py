@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from bindgram.models.awd_lstm import AwdLstm, dropout_mask
 from bindgram.models.language_model import LanguageModel
+from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.models import AwdLstmSettings, DropoutSettings, NextTokenSettings
 from bindgram.training.objectives import OBJECTIVES
 
@@ -20,7 +21,7 @@ SIZES = AwdLstmSettings(name="awd_lstm", embedding_size=6, hidden_size=10, n_lay
 NO_DROPOUT = DropoutSettings(embedding=0.0, input=0.0, weight=0.0, hidden=0.0)
 DROPOUT = DropoutSettings(embedding=0.1, input=0.3, weight=0.4, hidden=0.2)
 OUTPUT_DROPOUT = 0.25
-OBJECTIVE = OBJECTIVES["next_token"](NextTokenSettings(name="next_token", ar=2.0, tar=1.0))
+OBJECTIVE = OBJECTIVES["next_token"](NextTokenSettings(name="next_token", ar=2.0, tar=1.0), Vocabulary(3, 1))
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
 

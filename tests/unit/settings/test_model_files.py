@@ -230,7 +230,7 @@ def test_senseless_language_model_is_refused(language_model, changes, message):
 @pytest.mark.parametrize("folder", ["models", "lms"])
 def test_shipped_files_are_right(repository, folder):
     load = {"models": load_model, "lms": load_language_model}[folder]
-    paths = sorted((repository / "config" / folder).glob("*.yaml"))
-    assert len(paths) >= 2
+    paths = sorted([*repository.glob(f"config/{folder}/*.yaml"), *repository.glob(f"benchmarks/*/{folder}/*.yaml")])
+    assert len({path.parent for path in paths}) >= 2
     for path in paths:
         load(path)

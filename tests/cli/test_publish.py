@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner
 
@@ -101,7 +102,8 @@ def test_a_published_folder_is_a_bundle_with_its_results_and_threshold(folder):
     publish("model", *FULL)
     metrics = json.loads((folder / "model.json").read_text())
     loaded, original = load_bundle(folder / "out"), load_bundle(folder / "model")
-    assert loaded.provenance == original.provenance
+    assert (loaded.provenance, loaded.settings) == (original.provenance, original.settings)
+    assert all(torch.equal(value, loaded.state[name]) for name, value in original.state.items())
     assert loaded.metrics["test"]["T1.auroc"] == metrics["T1.auroc"]
     assert loaded.metrics["threshold"] == {"test_set": "T1", "score": metrics["T1.threshold"]}
     (folder / "s.fa").write_text(">a\n" + "ACGTACGTAC" * 4 + "\n")

@@ -831,10 +831,9 @@ def published_costs(wildcards, input):
     """Options that name the benchmark files of the jobs behind a model, as far as they are there."""
     training = "results/benchmarks/finetune_classifier/{model}/{split}/{experiment}/{scheme}.tsv".format(**wildcards)
     files = {"fine-tuning, all seeds": training}
-    lm = PROJECT.models[wildcards.model].pretrained
-    if lm in PROJECT.language_models:
+    for lm in PROJECT.models[wildcards.model].starts_from:
         stem = f"{lm}/{assembly_of(wildcards)}.{wildcards.split}.tsv"
-        files["pretraining, shared by all experiments"] = f"results/benchmarks/pretrain_language_model/{stem}"
+        files[f"pretraining of {lm}, once for all"] = f"results/benchmarks/pretrain_language_model/{stem}"
     return options("--benchmark", (f"{name}={path}" for name, path in files.items() if Path(path).is_file()))
 
 

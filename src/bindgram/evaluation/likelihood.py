@@ -49,6 +49,7 @@ class SequenceModel:
                 " gives a sequence a likelihood"
             )
         self.markov = _markov(bundle)
+        self.order = -1 if settings.direction == "backward" else 1  # in which it reads
         self.device = device
         self.model.to(device).eval()
 
@@ -70,7 +71,7 @@ class SequenceModel:
         return found
 
     def _tokens(self, codes: np.ndarray) -> np.ndarray:
-        return np.concatenate([[BOS], self.vocabulary.encode(codes)]).astype(np.int64)
+        return np.concatenate([[BOS], self.vocabulary.encode(codes)[:: self.order]]).astype(np.int64)
 
     @torch.no_grad()
     def _nats(self, tokens: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -117,7 +117,8 @@ def front_matter(kind: str, metrics: Mapping[str, Any], published: Published) ->
     }
     if published.datasets:
         block["datasets"] = list(published.datasets)
-    block["model-index"] = [{"name": published.name, "results": results}]
+    if results:
+        block["model-index"] = [{"name": published.name, "results": results}]
     return f"---\n{yaml.safe_dump(block, sort_keys=False, allow_unicode=True)}---\n"
 
 

@@ -51,12 +51,8 @@ class Project:
     @property
     def causal_language_models(self) -> list[str]:
         """Language models that a model of this run starts from and that predict the next token."""
-        names = dict.fromkeys(model.pretrained for model in self.models.values())
-        return [
-            name
-            for name in names
-            if name in self.language_models and self.language_models[name].objective.name == "next_token"
-        ]
+        names = dict.fromkeys(name for model in self.models.values() for name in model.starts_from)
+        return [name for name in names if self.language_models[name].objective.name == "next_token"]
 
     def trained(self, split: str) -> dict[str, Experiment]:
         """The selected rows that are not held out of training in that split file."""
@@ -225,9 +221,9 @@ def _reference_problems(
         if name in config.models
     ]
     problems += [
-        f"configuration: {name!r} is the name of the likelihood of language model {model.pretrained}; rename the other"
-        for model in models.values()
-        if (name := f"likelihood_{model.pretrained}") in (*config.models, *config.baselines)
+        f"configuration: {name!r} is what the likelihood of language model {lm} is called; rename the other"
+        for lm in dict.fromkeys(lm for model in models.values() for lm in model.starts_from)
+        if (name := f"likelihood_{lm}") in (*config.models, *config.baselines)
     ]
     if config.floor not in config.baselines:
         problems.append(

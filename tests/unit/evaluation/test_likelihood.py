@@ -43,6 +43,20 @@ def test_likelihood_is_that_of_one_token_after_another_on_each_strand(make_bundl
     assert found.model[:, 0] == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_backward_model_reads_from_the_end(make_bundle):
+    bundle, (codes,) = make_bundle("language_model"), sequences(20)
+    ahead = SequenceModel(bundle, CPU).score([codes]).model
+    bundle.settings["direction"] = "backward"
+    palindrome = np.concatenate([codes, reverse_complement(codes)])
+    _, model, vocabulary = language_model_of(bundle)
+    tokens = torch.tensor([[BOS, *vocabulary.encode(palindrome)[::-1].tolist()]])
+    with torch.no_grad():
+        logits = model.eval()(tokens[:, :-1], model.encoder.initial_state(1)).logits[:, 0]
+    expected = -torch.nn.functional.cross_entropy(logits[1:], tokens[0, 2:]).item()
+    assert SequenceModel(bundle, CPU).score([palindrome]).model.ravel() == pytest.approx([expected] * 2, abs=1e-5)
+    assert SequenceModel(bundle, CPU).score([codes]).model != pytest.approx(ahead, abs=1e-5)
+
+
 def test_sequences_of_any_lengths_are_scored_as_if_alone(make_bundle, monkeypatch):
     model, codes = SequenceModel(make_bundle("language_model"), CPU), sequences(50, 4, 200, 3, 90, 2, 0)
     alone = np.hstack([model.score([one]).model for one in codes])

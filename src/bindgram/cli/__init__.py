@@ -93,6 +93,13 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     sys.exit(128 + signum)
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether numpy, or torch on a CPU or GPU, got no memory; torch itself is not loaded for every command."""
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    )
+
+
 def main() -> None:
     """Entry point: print an `InputError` as one message with exit status 1; anything else is a bug and a traceback."""
     _on_signals(_stop)
@@ -105,6 +112,12 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         click.echo(f"Error: {error.filename or 'output'}: the disk is full; nothing half-written was kept", err=True)
+        sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        click.echo(f"Error: out of memory ({said}); give the job more (resources mem_mb, or a larger GPU)", err=True)
         sys.exit(1)
     finally:
         # What is done is done: a signal while Python shuts down must not turn a finished command into a failed one.

@@ -56,6 +56,7 @@ def adapt(
     from bindgram.settings import load_language_model
     from bindgram.training.checkpoints import Checkpoints
     from bindgram.training.logs import LogSettings
+    from bindgram.training.progress import announce
     from bindgram.training.stages import adapt as train
 
     watched = LogSettings(**logs)
@@ -68,4 +69,5 @@ def adapt(
         )
         if world.leads:
             save_bundle(output, bundle)
+            announce(f"adapt: the bundle is in {output}")
             kept.clear()

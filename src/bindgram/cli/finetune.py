@@ -67,6 +67,7 @@ def finetune(
     from bindgram.settings import load_language_model, load_model
     from bindgram.training.checkpoints import Checkpoints
     from bindgram.training.logs import LogSettings
+    from bindgram.training.progress import announce
     from bindgram.training.stages import finetune as train
 
     if len(set(seeds)) < len(seeds):
@@ -89,4 +90,5 @@ def finetune(
             except InputError as error:
                 raise InputError(f"seed {seed}: {error}") from None
             save_bundle(output / f"s{seed}", bundle)
+            announce(f"finetune: the bundle of seed {seed} is in {output / f's{seed}'}")
         kept.clear()

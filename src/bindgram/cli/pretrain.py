@@ -51,6 +51,7 @@ def pretrain(
     from bindgram.settings import load_language_model
     from bindgram.training.checkpoints import Checkpoints
     from bindgram.training.logs import LogSettings
+    from bindgram.training.progress import announce
     from bindgram.training.stages import pretrain as train
 
     watched = LogSettings(**logs)
@@ -62,4 +63,5 @@ def pretrain(
         )
         if world.leads:
             save_bundle(output, bundle)
+            announce(f"pretrain: the bundle is in {output}")
             kept.clear()

@@ -22,6 +22,7 @@ from bindgram.training.device import describe_device, seeded
 from bindgram.training.learner import Learner
 from bindgram.training.loaders import LabelledSequences
 from bindgram.training.logs import RunLog
+from bindgram.training.memory import memory_advice
 from bindgram.training.optimizers import discriminative_rates, freeze_below, make_optimizer, make_schedule
 from bindgram.training.progress import Progress, announce
 from bindgram.training.scoring import area_under_roc, score_strands
@@ -74,7 +75,8 @@ def train_classifier(
     """
     with seeded(seed, device):
         run = _Run(model, settings, train, valid, device, seed, checkpoint, log or RunLog())
-        run.train_stages()
+        with memory_advice("finetune", settings.batch_size, model, device):
+            run.train_stages()
     return TrainedClassifier(run.best, pd.DataFrame(run.rows), run.metrics())
 
 

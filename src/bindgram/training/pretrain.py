@@ -24,6 +24,7 @@ from bindgram.training.device import describe_device, seeded
 from bindgram.training.learner import Learner
 from bindgram.training.loaders import Lanes, spread_lanes
 from bindgram.training.logs import RunLog
+from bindgram.training.memory import memory_advice
 from bindgram.training.objectives import OBJECTIVES, Objective
 from bindgram.training.optimizers import NonMonotoneTrigger, averaged_weights, make_optimizer, make_schedule
 from bindgram.training.progress import Progress, announce
@@ -98,7 +99,8 @@ def train_language_model(
             *(model, objective, stage, stage_name, lanes, valid, order, device, seed, checkpoint, log or RunLog()),
             start is not None,
         )
-        run.train()
+        with memory_advice(stage_name, stage.batch_size, model, device, stage.accumulation):
+            run.train()
     return TrainedLanguageModel(run.best, pd.DataFrame(run.rows), run.metrics())
 
 

@@ -120,7 +120,9 @@ class Progress:
 
     def finished(self, text: str) -> None:
         """Announce what came out, and how long this process took for it."""
-        announce(f"{self.name}: {text}; {clock(time.monotonic() - self._started)}, {self.describe_rate()}")
+        key = "training" if self.name == "finetune" else "pretraining"
+        took = clock(time.monotonic() - self._started)
+        announce(f"{self.name}: {text}; {took}, {self.describe_rate()} (for costs.{key}_tokens_per_second)")
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -16,6 +16,8 @@ from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.base import parse
 from bindgram.settings.models import LanguageModelFile, ModelFile, SameAs
 from bindgram.training.loaders import LabelledSequences
+from bindgram.training.memory import is_out_of_memory
+from bindgram.training.progress import announce
 
 EVAL_BATCH = 512
 
@@ -26,16 +28,26 @@ def score_strands(
 ) -> np.ndarray:
     """Logits of every sequence on the forward and on the reverse strand: (2, examples) float64.
 
-    `between` is called before every batch; what it raises ends the scoring.
+    `between` is called before every batch; what it raises ends the scoring. Where memory does not suffice for a batch,
+    smaller ones are read.
     """
     model.eval()
-    scores = np.empty((2, len(data)))
+    scores, size = np.empty((2, len(data))), EVAL_BATCH
     for strand in range(2):
-        for start in range(0, len(data), EVAL_BATCH):
+        start = 0
+        while start < len(data):
             between()
-            rows = np.arange(start, min(start + EVAL_BATCH, len(data)))
-            batch = data.batch(rows, np.full(len(rows), strand == 1), device)
-            scores[strand, rows] = model(batch).float().cpu().numpy()
+            rows = np.arange(start, min(start + size, len(data)))
+            try:
+                batch = data.batch(rows, np.full(len(rows), strand == 1), device)
+                scores[strand, rows] = model(batch).float().cpu().numpy()
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or size == 1:
+                    raise
+                size //= 2
+                announce(f"memory does not suffice to score {2 * size} sequences at a time: {size} from now on")
+                continue
+            start += size
     return scores
 
 

@@ -205,10 +205,8 @@ class _Run:
         if found[f"{reference}_{metric}"] is None:
             return text
         beats = "below" if found[f"beats_{reference}"] else "not below"
-        return (
-            f"{text}, {beats} the {found[f'{reference}_{metric}']:.4f} of {reference.replace('_', ' ')} models (order "
-            f"{found[f'{reference}_best_order']})"
-        )
+        order = found[f"{reference}_best_order"]
+        return f"{text}, {beats} {_title(reference)} {found[f'{reference}_{metric}']:.4f} (order {order})"
 
     @property
     def _unit(self) -> str:
@@ -287,8 +285,7 @@ class _Run:
         self.running, self.validated = 0.0, self.step
         trained = f"train {train_nats:.4f}, {self.progress.rate:,.0f} tokens/s" if n_steps else "before training"
         text = (
-            f"step {self.step}/{self.n_steps}: valid {nats:.4f} {self._unit} "
-            f"({reference.replace('_', ' ')} {bar:.4f}), {trained}"
+            f"step {self.step}/{self.n_steps}: valid {nats:.4f} {self._unit} ({_title(reference)} {bar:.4f}), {trained}"
         )
         self.progress.validated(self.step, self.rows[-1], text)
 
@@ -380,3 +377,8 @@ class _Run:
             "train_tokens": self.tokens[self.n_steps].item(),
             "averaged": self.trigger.triggered,
         }
+
+
+def _title(reference: str) -> str:
+    """A reference as lines name it: Markov, Two-sided."""
+    return reference.replace("_", "-").capitalize()

@@ -114,3 +114,18 @@ def test_a_full_disk_keeps_the_old_corpus_and_leaves_no_part(folder, limit_bytes
     assert "Traceback" not in finished.stderr
     assert (folder / "out" / "corpus.h5").read_bytes() == old
     assert [path.name for path in (folder / "out").iterdir()] == ["corpus.h5"]
+
+
+def test_published_test_sequences_are_masked_on_both_strands_and_reported(folder):
+    text = (folder / "genome.fa").read_text().splitlines()[1]
+    other = text[7000:7101][::-1].translate(str.maketrans("ACGT", "TGCA"))
+    (folder / "gue.csv").write_text(f"sequence,label\n{text[3000:3101]},1\n{other},0\n{'ACGT' * 25}A,1\n")
+    (folder / "gue.json").write_text(json.dumps({"provenance": {"digest": "def", "revisions": {"fetch": 4}}}))
+    mask = ["--mask", "TF_gue", "gue", str(folder / "gue.csv"), str(folder / "gue.json")]
+    result = CliRunner().invoke(tokenize, [*arguments(folder), *mask], catch_exceptions=False)
+    assert "masked for TF_gue: 202 bp in 2 places, where 2 of 3 test sequences are (0 too short" in result.output
+    corpus = Corpus.open(folder / "out" / "corpus.h5")
+    assert corpus.counts["train"]["n_masked"] == corpus.counts["masked"]["TF_gue"]["n_bases"] == 202
+    assert corpus.contigs["end"].tolist() == [3000, 7000, 20_000, 300]
+    assert corpus.provenance["inputs"] == {"genome": "abc", "mask.TF_gue": "def"}
+    assert run(folder).counts["masked"] == {}

@@ -1,7 +1,7 @@
 """The language-model corpus: the train and valid regions of a genome as one stream of k-mer tokens in HDF5.
 
 A *contig* is a stretch of a block that has no N: every N, single ones too, ends a contig, since what it hides has
-unknown length. Contigs under the least length are left out. Any other letter than A, C, G, T (an IUPAC code) stays
+unknown length. What is to be left out (`data.masking`) counts as N. Contigs under the least length are left out. Any other letter than A, C, G, T (an IUPAC code) stays
 inside its contig, and the k-mers over it become ``<unk>``. Lower case counts as upper case. No k-mer reaches across the
 border of a block, so none has a base of a test region.
 
@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from bindgram.data.hdf5 import new_hdf5
+from bindgram.data.masking import Masked
 from bindgram.data.splits import Split
 from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
@@ -36,6 +37,7 @@ from bindgram.sequence.kmers import BOS, UNK, Vocabulary
 
 CORPUS_SPLITS = ("train", "valid")
 CONTIG_COLUMNS = ("chrom", "start", "end", "split", "first_token", "n_tokens")
+NOTHING_MASKED = Masked()
 _UPPER = 0xDF  # masks the bit that makes an ASCII letter lower-case
 _N = ord("N")
 
@@ -50,6 +52,7 @@ def write_corpus(
     chunk_bp: int,
     min_contig_bp: int,
     provenance: Mapping[str, Any],
+    masked: Masked = NOTHING_MASKED,
 ) -> Counts:
     """Tokenize the train and valid regions of a genome into one HDF5 file, whole or not at all.
 
@@ -58,6 +61,7 @@ def write_corpus(
     chunk_bp : bases held in memory at a time; the result does not depend on it.
     min_contig_bp : contigs shorter than this, or than one k-mer, are left out and counted.
     provenance : of `make_provenance`; the file gets it with the ``digest`` of its tokens added.
+    masked : stretches that come into no contig.
 
     Returns
     -------
@@ -67,7 +71,8 @@ def write_corpus(
     ------
     InputError : the train regions have no contig long enough, or the disk is full.
     """
-    contigs, counts = find_contigs(genome, split, max(min_contig_bp, vocabulary.k), chunk_bp)
+    contigs, counts = find_contigs(genome, split, max(min_contig_bp, vocabulary.k), chunk_bp, masked)
+    counts["masked"] = {name: dict(found) for name, found in masked.counts.items()}
     contigs = _place(contigs, vocabulary)
     if not (contigs["split"] == "train").any():
         raise InputError(
@@ -90,20 +95,22 @@ def write_corpus(
     return counts
 
 
-def find_contigs(genome: Genome, split: Split, min_bp: int, chunk_bp: int) -> tuple[pd.DataFrame, Counts]:
+def find_contigs(
+    genome: Genome, split: Split, min_bp: int, chunk_bp: int, masked: Masked = NOTHING_MASKED
+) -> tuple[pd.DataFrame, Counts]:
     """Find the contigs of the train and valid blocks, and count letters.
 
     Returns
     -------
     Frame ``chrom, start, end, split`` in the order of the corpus, and counts: per split ``n_bases`` =
-    ``n_contig_bases + n_short_contig_bases + n_ambiguous`` (N), with ``n_lower_case`` and ``n_iupac`` (letters other
+    ``n_contig_bases + n_short_contig_bases + n_ambiguous`` (N) ``+ n_masked``, with ``n_lower_case`` and ``n_iupac`` (letters other
     than A, C, G, T, N) among them; ``n_bases_test`` and ``n_bases_outside`` every block.
     """
     frames, counts = [], {}
     for name in CORPUS_SPLITS:
-        tally = dict.fromkeys(("n_bases", "n_lower_case", "n_ambiguous", "n_iupac"), 0)
+        tally = dict.fromkeys(("n_bases", "n_lower_case", "n_ambiguous", "n_masked", "n_iupac"), 0)
         spans = [
-            _block_contigs(genome, block.chrom, block.start, block.end, chunk_bp, tally)
+            _block_contigs(genome, block.chrom, block.start, block.end, chunk_bp, masked, tally)
             for block in split.of(name).itertuples()
         ]
         found = pd.concat(spans, ignore_index=True).assign(split=name)
@@ -120,19 +127,23 @@ def find_contigs(genome: Genome, split: Split, min_bp: int, chunk_bp: int) -> tu
     return pd.concat(frames, ignore_index=True), counts
 
 
-def _block_contigs(genome: Genome, chrom: str, start: int, end: int, chunk_bp: int, tally: Counts) -> pd.DataFrame:
-    """Stretches of one block without N: frame ``chrom, start, end``; adds what was seen to `tally`."""
+def _block_contigs(
+    genome: Genome, chrom: str, start: int, end: int, chunk_bp: int, masked: Masked, tally: Counts
+) -> pd.DataFrame:
+    """Stretches of one block without N and not masked: frame ``chrom, start, end``; adds what was seen to `tally`."""
     edges, inside = [], False
     for position in range(start, end, chunk_bp):
         letters = genome.fetch(chrom, position, min(position + chunk_bp, end))
         upper = letters & _UPPER
         known = upper != _N
+        n_known, n_acgt = np.count_nonzero(known), sum(np.count_nonzero(upper == base) for base in b"ACGT")
+        known &= ~masked.within(chrom, position, position + len(letters))
         edges.append(np.flatnonzero(np.diff(known, prepend=inside)) + position)
         inside = bool(known[-1])
-        n_known, n_acgt = np.count_nonzero(known), sum(np.count_nonzero(upper == base) for base in b"ACGT")
         tally["n_bases"] += len(letters)
         tally["n_lower_case"] += int(np.count_nonzero(letters >= ord("a")))
         tally["n_ambiguous"] += int(len(letters) - n_known)
+        tally["n_masked"] += int(n_known - np.count_nonzero(known))
         tally["n_iupac"] += int(n_known - n_acgt)
     borders = np.concatenate([*edges, [end] if inside else []]).astype(np.int64)
     return pd.DataFrame({"chrom": chrom, "start": borders[::2], "end": borders[1::2]})

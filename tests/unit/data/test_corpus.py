@@ -10,6 +10,7 @@ import pytest
 
 from bindgram.data import corpus as corpus_module
 from bindgram.data.corpus import Corpus, find_contigs, stream_of_sequences, write_corpus
+from bindgram.data.masking import Masked
 from bindgram.data.splits import Split
 from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
@@ -92,6 +93,7 @@ def test_letters_contigs_and_tokens_are_counted_and_add_up(tmp_path):
         "n_bases": 27,
         "n_lower_case": 5,  # acgt and one n
         "n_ambiguous": 6,
+        "n_masked": 0,
         "n_iupac": 1,
         "n_contigs": 2,
         "n_contig_bases": 16,
@@ -335,3 +337,23 @@ def test_a_stream_leads_each_sequence_with_bos():
 
 def test_a_stream_of_no_sequences_is_empty():
     assert stream_of_sequences(codes_of([]), Vocabulary(3, 1)).tolist() == []
+
+
+def test_masked_places_come_into_no_contig_and_are_counted_once(tmp_path):
+    text = random_text(100)
+    text = text[:30] + "N" + text[31:]
+    genome = make_genome(tmp_path, chr1=text)
+    split = make_split(("chr1", 0, 60, "train"), ("chr1", 60, 100, "valid"))
+    masked = Masked({"chr1": np.array([[10, 14], [29, 33], [58, 63]])}, {"set": {"n_found": 3}})
+    path = tmp_path / "corpus.h5"
+    for chunk in (1, 9, 1000):
+        write_corpus(path, genome, split, Vocabulary(3, 1), chunk, 1, PROVENANCE, masked)
+        corpus = Corpus.open(path)
+        assert corpus.contigs[["start", "end"]].to_numpy().tolist() == [[0, 10], [14, 29], [33, 58], [63, 100]]
+        assert [text_of(corpus, contig) for contig in corpus.contigs.itertuples()] == [
+            text[:10], text[14:29], text[33:58], text[63:],
+        ]  # fmt: skip
+        tallies = [corpus.counts[name] for name in ("train", "valid")]
+        assert [tally["n_masked"] for tally in tallies] == [4 + 3 + 2, 3]
+        assert [tally["n_ambiguous"] for tally in tallies] == [1, 0]
+        assert corpus.counts["masked"] == {"set": {"n_found": 3}}

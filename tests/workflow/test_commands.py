@@ -71,6 +71,8 @@ def every_kind_of_job(fresh_project):
     config["negatives"]["mixtures"] = {"mixed": {"neighbour": 0.5, "accessible_unbound": 0.5}}
     config["negatives"]["schemes"] = ["genomic_matched", "dinucleotide_shuffle", "mixed", "published"]
     config["battery"]["test_sets"]["T3"] = {"scheme": "other_peaks", "ratio": 1.0}
+    config["corpus"]["mask"] = "config/masked.txt"
+    (root / "config/masked.txt").write_text("published\ngue\n")
     config["positives"]["strongest"] = 100
     config["battery"]["max_positives"] = 50
     (root / "config/config.yaml").write_text(yaml.safe_dump(config))
@@ -176,6 +178,29 @@ def test_published_set_needs_no_genome_and_tests_on_its_own_sequences(every_kind
             experiment = words[words.index("--experiment") + 1]
             if experiment == "published":
                 assert "--genome" not in words
+
+
+def test_corpora_are_made_without_the_test_sequences_of_the_frozen_list(every_kind_of_job):
+    corpus = "results/corpus/toy.blocks.k3s1.h5"
+    root = every_kind_of_job.root
+
+    def tokenized():
+        words = next(words for words in planned_commands(every_kind_of_job, corpus) if words[0] == "tokenize")
+        at = [place for place, word in enumerate(words) if word == "--mask"]
+        return [words[place + 1 : place + 5] for place in at]
+
+    names = {"gue": "gue", "published": "deepbind"}
+    assert tokenized() == [
+        [name, kind, f"resources/peaks/{name}.test.{kind}.gz", f"resources/peaks/{name}.test.{kind}.json"]
+        for name, kind in names.items()
+    ]
+    jobs = every_kind_of_job.planned_jobs(corpus)
+    assert {job[1:] for job in jobs if job[0] == "fetch_held_out_sequences"} == {
+        (name, kind, "test") for name, kind in names.items()
+    }
+    (root / "config/masked.txt").write_text("gue\n")
+    assert [mask[0] for mask in tokenized()] == ["gue"]
+    assert "are not masked" in every_kind_of_job.snakemake("--dry-run", corpus).stdout
 
 
 def test_source_of_many_experiments_is_fetched_once_and_each_takes_its_peaks(every_kind_of_job):

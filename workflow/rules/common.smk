@@ -11,6 +11,7 @@ import hashlib
 import json
 import shlex
 import signal
+import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -128,6 +129,12 @@ def start_pretraining(wildcards, input, threads):
 def on_nodes(value, n_nodes=PRETRAINING.nodes):
     """A resource of pretraining on several nodes, which other jobs do not name."""
     return value if n_nodes > 1 else None
+
+
+def tell_what_is_not_masked():
+    """Say once, as the workflow starts, which test sequences may be in a corpus."""
+    if workflow.is_main_process and (notice := PROJECT.mask_notice()):
+        print(f"{notice}\n", file=sys.stderr)
 
 
 def costs():
@@ -660,6 +667,24 @@ def model_settings(name):
 def corpus_input(wildcards):
     vocabulary = language_model(wildcards.lm).vocabulary
     return f"results/corpus/{wildcards.assembly}.{wildcards.split}.k{vocabulary.k}s{vocabulary.stride}.h5"
+
+
+def masked_on(wildcards):
+    """Published sets on an assembly whose test sequences its corpora must not hold, from a frozen list."""
+    rows = [PROJECT.experiments[name] for name in PROJECT.masked]
+    return [row for row in rows if row.assembly == wildcards.assembly]
+
+
+def mask_inputs(wildcards):
+    """Those test sequences, with the records of their download."""
+    sequences = [f"resources/peaks/{row.experiment}.test.{row.format}.gz" for row in masked_on(wildcards)]
+    return dict(masked=sequences, mask_records=[record_of(path) for path in sequences])
+
+
+def mask_options(wildcards, input):
+    """`--mask EXPERIMENT FORMAT SEQUENCES RECORD` of each."""
+    files = zip(masked_on(wildcards), input.masked, input.mask_records)
+    return " ".join(f"--mask {row.experiment} {row.format} {path} {record}" for row, path, record in files)
 
 
 def pretrained_folders(wildcards, model=None):

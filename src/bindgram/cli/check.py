@@ -37,3 +37,5 @@ def check(configfiles: tuple[Path, ...]) -> None:
         f"split {', '.join(project.config.split)}, "
         f"universe of {len(project.universe)}\n{estimate(project).describe()}"
     )
+    if notice := project.mask_notice():
+        click.echo(notice)

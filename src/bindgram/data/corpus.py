@@ -1,9 +1,9 @@
 """The language-model corpus: the train and valid regions of a genome as one stream of k-mer tokens in HDF5.
 
 A *contig* is a stretch of a block that has no N: every N, single ones too, ends a contig, since what it hides has
-unknown length. What is to be left out (`data.masking`) counts as N. Contigs under the least length are left out. Any other letter than A, C, G, T (an IUPAC code) stays
-inside its contig, and the k-mers over it become ``<unk>``. Lower case counts as upper case. No k-mer reaches across the
-border of a block, so none has a base of a test region.
+unknown length. What is to be left out (`data.masking`) counts as N. Contigs under the least length are left out. Any
+other letter than A, C, G, T (an IUPAC code) stays inside its contig, and the k-mers over it become ``<unk>``.
+Lower case counts as upper case. No k-mer reaches across the border of a block, so none has a base of a test region.
 
 The file has ``tokens`` (1-D, smallest unsigned type, uncompressed and in one piece: it can be memory-mapped), first all
 of train, then all of valid; ``contigs``, a table that says where each came from; and the attribute ``bindgram`` with
@@ -103,8 +103,8 @@ def find_contigs(
     Returns
     -------
     Frame ``chrom, start, end, split`` in the order of the corpus, and counts: per split ``n_bases`` =
-    ``n_contig_bases + n_short_contig_bases + n_ambiguous`` (N) ``+ n_masked``, with ``n_lower_case`` and ``n_iupac`` (letters other
-    than A, C, G, T, N) among them; ``n_bases_test`` and ``n_bases_outside`` every block.
+    ``n_contig_bases + n_short_contig_bases + n_ambiguous`` (N) ``+ n_masked``, with ``n_lower_case`` and ``n_iupac``
+    (letters other than A, C, G, T, N) among them; ``n_bases_test`` and ``n_bases_outside`` every block.
     """
     frames, counts = [], {}
     for name in CORPUS_SPLITS:

@@ -236,6 +236,7 @@ class CorpusSettings(Settings):
 
     chunk_bp: Annotated[int, Field(ge=1000)]
     min_contig_bp: Positive
+    mask: str | None
 
 
 class PretrainingSettings(Settings):

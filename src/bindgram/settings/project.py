@@ -38,6 +38,7 @@ class Project:
     models: dict[str, ModelFile]
     language_models: dict[str, LanguageModelFile]
     universe: tuple[str, ...]  # the frozen list of experiments that others draw from, as far as the sheet has them
+    masked: tuple[str, ...]  # published sets whose test sequences no corpus holds, in order of their names
 
     @property
     def others(self) -> dict[str, Experiment]:
@@ -53,6 +54,19 @@ class Project:
         """Language models that a model of this run starts from and that predict the next token."""
         names = dict.fromkeys(name for model in self.models.values() for name in model.starts_from)
         return [name for name in names if self.language_models[name].objective.name == "next_token"]
+
+    def mask_notice(self) -> str:
+        """Which selected published sets are tested on sequences that a model may be pretrained on; "" where none is."""
+        if all(model.pretrained == "none" for model in self.models.values()):
+            return ""
+        names = [name for name, row in self.selected.items() if not row.has_coordinates and name not in self.masked]
+        if not names:
+            return ""
+        listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        return (
+            f"Published test sequences of {len(names)} selected set(s) ({listed}) are not masked from the corpus of "
+            "the language models: list them in corpus.mask (config/README.md#masked-test-sequences)"
+        )
 
     def trained(self, split: str) -> dict[str, Experiment]:
         """The selected rows that are not held out of training in that split file."""
@@ -95,11 +109,14 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
     listed = _collect(problems, lambda: read_list(checked.select.list, root, "select.list"))
     models, language_models = _load_models(checked, root, problems)
     universe = _collect(problems, lambda: read_list(checked.universe, root, "universe")) or ()
+    masked = sorted(_collect(problems, lambda: read_list(checked.corpus.mask, root, "corpus.mask")) or ())
     selected = select(experiments.rows, checked.select, listed) if experiments else {}
     used = {row.assembly for row in selected.values()}
     if experiments:
         listed_rows = {name: experiments.rows[name] for name in universe if name in experiments.rows}
         read = selected | others_of(checked, listed_rows, selected)
+        problems += _mask_problems(checked, masked, experiments)
+        read |= {name: experiments.rows[name] for name in masked if name in experiments.rows}
         _check_rows(checked, experiments, assemblies, read, root if check_files else None)
         problems += selection_problems(checked, experiments, listed, selected)
         problems += experiments.complaints()
@@ -129,7 +146,9 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
     assert assemblies is not None
     assert experiments is not None
     universe = tuple(name for name in universe if name in experiments.rows)
-    return Project(checked, assemblies.rows, experiments.rows, selected, splits, models, language_models, universe)
+    return Project(
+        checked, assemblies.rows, experiments.rows, selected, splits, models, language_models, universe, tuple(masked)
+    )
 
 
 def _check_rows(
@@ -210,6 +229,18 @@ def _language_model_problems(model: ModelFile, language_models: Mapping[str, Lan
             f"backward: config/lms/{model.backward}.yaml has another vocabulary than {model.language_model}"
         )
     return problems
+
+
+def _mask_problems(config: Config, masked: Collection[str], experiments: Sheet[Experiment]) -> list[str]:
+    where = f"configuration: corpus.mask: {config.corpus.mask}"
+    known = {line.cells.get("experiment", "") for line in experiments.lines}
+    if unknown := [name for name in masked if name not in known]:
+        return [f"{where}: not in {config.experiments}: {with_suggestions(unknown, known)}; it would mask nothing"]
+    placed = [name for name in masked if name in experiments.rows and experiments.rows[name].has_coordinates]
+    problem = (
+        f"{where}: {', '.join(placed[:3])}: no published sequence set, its test regions are in no corpus; take it out"
+    )
+    return [problem] if placed else []
 
 
 def _reference_problems(

@@ -331,3 +331,47 @@ def test_several_splits_are_read_and_checked_each(demo, root):
     assert "othre.yaml: no such file; check the name that refers to it (did you mean 'other'?)" in message
     assert "'hg38_chr22' is missing; the file has hg19, hg38" in message
     assert "split: other given twice; keep one" in problems(merge(demo, {"split": ["other", "other"]}), root)
+
+
+PUBLISHED = "PUB_{0}\tCTCF\tcells\tchr22\tdeepbind\tresources/demo/README.md\tresources/demo/README.md\n"
+
+
+@pytest.fixture
+def published(demo, root):
+    """A sheet with peaks and two published sets, all selected."""
+    header = "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\ttest_sequences\n"
+    assembly = next(iter(load_project(demo, root).assemblies))
+    peaks = f"CTCF_peaks\tCTCF\tcells\t{assembly}\tbed\tresources/demo/README.md\t\n"
+    rows = "".join(PUBLISHED.format(number) for number in (1, 2)).replace("chr22", assembly)
+    (root / "config/mine.tsv").write_text(header + peaks + rows)
+    return merge(demo, {"experiments": "config/mine.tsv", "universe": None, "select": {"tfs": [], "tiers": []}})
+
+
+def masking(config, root, *ids):
+    (root / "config/masked.txt").write_text("".join(f"{name}\n" for name in ids))
+    return merge(config, {"corpus": {"mask": "config/masked.txt"}})
+
+
+def test_masked_sets_come_from_a_frozen_list_and_those_left_out_are_named(published, root):
+    assert load_project(published, root).masked == ()
+    assert "of 2 selected set(s) (PUB_1, PUB_2) are not masked" in load_project(published, root).mask_notice()
+    project = load_project(masking(published, root, "PUB_2"), root)
+    assert project.masked == ("PUB_2",)
+    assert "of 1 selected set(s) (PUB_1)" in project.mask_notice()
+    both = masking(published, root, "PUB_2", "PUB_1")
+    assert load_project(both, root).masked == ("PUB_1", "PUB_2")
+    assert load_project(both, root).mask_notice() == ""
+    unpretrained = merge(published, {"models": ["cnn_demo"]})
+    assert load_project(unpretrained, root).mask_notice() == ""
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["PUB_1", "PUB_3"], "corpus.mask: config/masked.txt: not in config/mine.tsv: PUB_3 (did you mean 'PUB_"),
+        (["CTCF_peaks"], "CTCF_peaks: no published sequence set, its test regions are in no corpus; take it out"),
+        ([], "no experiment in it; write one id per line"),
+    ],
+)
+def test_a_mask_that_would_mask_nothing_is_refused(published, root, ids, message):
+    assert message in problems(masking(published, root, *ids), root)

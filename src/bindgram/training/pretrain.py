@@ -22,7 +22,7 @@ from bindgram.settings.models import LanguageModelFile, LmStage
 from bindgram.training.checkpoints import Checkpoint, Interrupted
 from bindgram.training.device import describe_device, seeded
 from bindgram.training.learner import Learner
-from bindgram.training.loaders import Lanes, spread_lanes
+from bindgram.training.loaders import Lanes, send, spread_lanes
 from bindgram.training.logs import RunLog
 from bindgram.training.memory import memory_advice
 from bindgram.training.objectives import OBJECTIVES, Objective
@@ -221,7 +221,8 @@ class _Run:
         self.model.train()
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # nats, tokens that are scored
         for number, lanes in enumerate(self.parts):
-            inputs, targets = (part.to(self.device) for part in self.objective.ask(lanes, position, epoch, self.seed))
+            asked = self.objective.ask(lanes, position, epoch, self.seed)
+            inputs, targets = (send(part, self.device) for part in asked)
             with self.learner.autocast():
                 scored = self.objective.score(self.model, inputs, targets, self.recurrent[number])
             # How many tokens are scored in all is known after the last part: until then by those there could be.

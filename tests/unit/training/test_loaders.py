@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bindgram.sequence.dna import codes_of, reverse_complement
 from bindgram.sequence.kmers import Vocabulary
-from bindgram.training.loaders import LabelledSequences, Lanes, spread_lanes, step_lengths, target_mask
+from bindgram.training.loaders import LabelledSequences, Lanes, send, spread_lanes, step_lengths, target_mask
 
 CPU = torch.device("cpu")
 
@@ -195,3 +195,23 @@ def test_reverse_complement_switch_changes_the_batches():
     data = make_data(40)
     on, off = (next(data.epoch(1, 0, 40, CPU, reverse_complement=flag)).one_hot for flag in (True, False))
     assert not torch.equal(on, off)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_lanes_copy_nothing_of_the_stream(order):
+    tokens = np.zeros(10_007, np.uint8)
+    lanes = Lanes(tokens[::order], Vocabulary(3, 2), 8, 5, reverse_complement=True, rank=1, world_size=2)
+    assert [np.shares_memory(view, tokens) for view, _ in lanes._strands] == [True, True]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_step_on_a_gpu_is_that_on_the_processor():
+    vocabulary = Vocabulary(4, 2)
+    tokens = np.random.default_rng(0).integers(3, vocabulary.size, 5000).astype(vocabulary.dtype)
+    lanes = Lanes(tokens, vocabulary, n_lanes=4, bptt=6, reverse_complement=True)
+    cuda = torch.device("cuda")
+    made = [[send(part, cuda) for part in lanes.step(number, 1)] for number in range(lanes.n_steps)]  # may overlap
+    for number, parts in enumerate(made):
+        for part, wanted in zip(parts, lanes.step(number, 1), strict=True):
+            assert torch.equal(part.cpu(), wanted)

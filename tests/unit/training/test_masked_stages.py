@@ -138,6 +138,19 @@ def test_a_masked_language_model_reports_its_own_metric_and_learns_what_both_sid
     assert pretrained.settings["objective"] == {"name": "masked", "fraction": 0.2, "span": 2}
 
 
+def test_a_batch_in_parts_learns_what_a_whole_one_does():
+    """What is hidden belongs to the lane, and the loss is a mean over all that is scored."""
+    short = STAGE | {"max_tokens": 3200}
+    states = [
+        stages.pretrain(
+            LM.model_validate(LM.model_dump() | {"pretrain": short | {"accumulation": n}}), StoredCorpus(), **RUN
+        ).state
+        for n in (1, 2)
+    ]
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-3, atol=1e-4)
+
+
 def test_adaptation_goes_on_with_the_same_question(pretrained):
     adapted = stages.adapt(LM, pretrained, [table()], **RUN)
     assert adapted.log["tokens"].iloc[0] == 0

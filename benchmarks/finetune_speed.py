@@ -1,7 +1,8 @@
 """Where the time of `bindgram finetune` goes, from the start of Python to the bundle: results in training.md.
 
     python benchmarks/finetune_speed.py --model config/models/cnn_demo.yaml --sequences 10000 --device cpu --threads 2
-    python benchmarks/finetune_speed.py --model config/models/awd_lstm_scratch.yaml --language-model config/lms/awd_lstm.yaml
+    python benchmarks/finetune_speed.py --model config/models/awd_lstm_demo_scratch.yaml \\
+        --language-model config/lms/awd_lstm_demo.yaml
 
 Positives are random sequences with a planted motif, negatives random ones, of 101 bp: speed does not depend on what is
 learnt. Language models start from random weights, which costs as much as from a bundle. Prints wall and CPU seconds.

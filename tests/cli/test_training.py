@@ -165,6 +165,25 @@ def test_a_pair_of_language_models_goes_through_all_stages(folder):
     assert len(read_predictions(folder / "scores.parquet")[0]) == 20
 
 
+def test_find_rate_writes_its_table_and_says_what_it_found(folder):
+    sweep = ["--steps", 12, "--lowest", 1e-4, "--highest", 1.0, "--smoothing", 0.5, "--seed", 1, *COMMON]
+    lm = ("--language-model", folder / "tiny.yaml")
+    found = run("find-rate", *lm, "--corpus", folder / "corpus.h5", "--output", folder / "rates.tsv", *sweep)
+    assert found.exit_code == 0, found.output
+    table = pd.read_csv(folder / "rates.tsv", sep="\t")
+    record = json.loads((folder / "rates.tsv.json").read_text())
+    assert list(table["step"]) == list(range(1, len(table) + 1))
+    assert f"learning rate: {record['steepest']:.2g} (the loss falls fastest)" in found.output
+    (folder / "scratch.yaml").write_text(yaml.safe_dump(MODEL | {"pretrained": "none", "adapt": "none"}))
+    model = ("--model", folder / "scratch.yaml", "--labelled", folder / "labelled.parquet")
+    tuned = run("find-rate", *model, *lm, "--stage", 1, "--output", folder / "tuned.tsv", *sweep)
+    assert tuned.exit_code == 0, tuned.output
+    for wrong in (model, (*lm, *model, "--corpus", folder / "corpus.h5"), lm, ("--corpus", folder / "corpus.h5")):
+        refused = run("find-rate", *wrong, "--output", folder / "none.tsv", *sweep)
+        assert "give --language-model" in str(refused.exception)
+    assert not (folder / "none.tsv").exists()
+
+
 def test_the_four_stages_hand_on_their_bundles(folder):
     assert pretrain(folder).exit_code == 0
     adapted = run(

@@ -81,7 +81,7 @@ def every_kind_of_job(fresh_project):
 
 def test_every_planned_command_has_known_and_all_required_options(every_kind_of_job):
     commands = [*planned_commands(every_kind_of_job), *planned_commands(every_kind_of_job, "report_available")]
-    commands += planned_commands(every_kind_of_job, "store_all", "tiled", "publish")
+    commands += planned_commands(every_kind_of_job, "store_all", "tiled", "find_rates", "publish")
     for name, *words in commands:
         given = {word for word in words if word.startswith("--")}
         assert given <= set(OPTIONS[name]), name

@@ -724,16 +724,45 @@ def finetune_inputs(wildcards):
     return files | {name: bundle(folder) for name, folder in pretrained_folders(wildcards).items()}
 
 
-def finetune_options(wildcards, input):
-    """Options for what a model takes over, and the seeds."""
+def start_options(wildcards, input):
+    """Options for what a model takes over."""
     return " ".join(
         [
             option("--language-model", input.get("language_model")),
             option("--backward-language-model", input.get("backward_language_model")),
             *(option(f"--{name.replace('_', '-')}", folder) for name, folder in pretrained_folders(wildcards).items()),
-            options("--seed", CONFIG.seeds),
         ]
     )
+
+
+def finetune_options(wildcards, input):
+    """Options for what a model takes over, and the seeds."""
+    return f"{start_options(wildcards, input)} {options('--seed', CONFIG.seeds)}"
+
+
+SWEEP_OPTIONS = " ".join(
+    [
+        option("--seed", CONFIG.seed),
+        *(option(f"--{name}", value) for name, value in CONFIG.find_rate.model_dump().items()),
+    ]
+)
+
+
+def rate_files():
+    """Tables of the learning-rate finder: all language models, and each stage of all models on the first experiment."""
+    assemblies = sorted({row.assembly for row in PROJECT.selected.values()})
+    stages = [
+        (name, number) for name in CONFIG.models for number in range(1, len(PROJECT.models[name].finetune.stages) + 1)
+    ]
+    return expand(
+        "results/rates/lms/{lm}/{assembly}.{split}.tsv",
+        lm=PROJECT.language_models,
+        assembly=assemblies,
+        split=SPLITS[0],
+    ) + [
+        f"results/rates/models/{name}/{SPLITS[0]}/{EXPERIMENTS[0]}/{SCHEMES[0]}.stage{number}.tsv"
+        for name, number in stages
+    ]
 
 
 def adaptation_files(template):

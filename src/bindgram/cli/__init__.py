@@ -20,6 +20,7 @@ from bindgram.cli.evaluate import evaluate
 from bindgram.cli.export import export
 from bindgram.cli.extract import extract
 from bindgram.cli.fetch import fetch
+from bindgram.cli.find_rate import find_rate
 from bindgram.cli.finetune import finetune
 from bindgram.cli.folds import folds
 from bindgram.cli.index import index
@@ -59,6 +60,7 @@ COMMANDS: tuple[click.Command, ...] = (
     export,
     extract,
     fetch,
+    find_rate,
     finetune,
     folds,
     index,

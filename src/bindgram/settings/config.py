@@ -213,6 +213,21 @@ class PublishSettings(Settings):
     license: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]+$")]
 
 
+class FindRateSettings(Settings):
+    """The learning-rate finder: a short training whose rate grows from step to step."""
+
+    steps: Annotated[int, Field(ge=10)]
+    lowest: Rate
+    highest: Rate
+    smoothing: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _grows(self) -> "FindRateSettings":
+        if self.lowest >= self.highest:
+            raise ValueError(f"lowest {self.lowest:g}: must be below highest, {self.highest:g}")
+        return self
+
+
 class CostSettings(Settings):
     """What a dry run needs to estimate GPU hours: rates by the name of the model (or language model) file."""
 
@@ -281,6 +296,7 @@ class Config(Settings):
     evaluation: EvaluationSettings
     headline: "Headline"
     publish: PublishSettings
+    find_rate: FindRateSettings
     costs: CostSettings
 
     def schemes_in_use(self) -> set[str]:

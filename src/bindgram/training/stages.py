@@ -3,7 +3,7 @@
 An experiment that cannot be modelled (its tables say ``skipped``) yields a skipped bundle, never an error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from bindgram.data.examples import ExampleTable
 from bindgram.data.markov import count_contexts
 from bindgram.errors import InputError
 from bindgram.models.bundle import Bundle, skipped_bundle
-from bindgram.models.classifier import build_classifier, transfer_encoder
+from bindgram.models.classifier import Classifier, build_classifier, transfer_encoder
 from bindgram.provenance import make_provenance
 from bindgram.sequence.dna import codes_of
 from bindgram.sequence.kmers import Vocabulary
@@ -46,6 +46,20 @@ def pretrain(
     ------
     InputError : the corpus was tokenized with another vocabulary, or is too short for one step.
     """
+    check_corpus(settings, corpus)
+    used = settings.model_dump(include={*READ_ALIKE, "objective", "pretrain"})
+    provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed)
+    streams = {split: corpus.tokens(split) for split in ("train", "valid")}
+    return _language_model(settings, "pretrain", streams, used, provenance, device, checkpoints, log)
+
+
+def check_corpus(settings: LanguageModelFile, corpus: Corpus) -> None:
+    """Refuse a corpus on which a language model cannot be pretrained.
+
+    Raises
+    ------
+    InputError : it was tokenized with another vocabulary, or is too short for one step.
+    """
     stage = settings.pretrain
     vocabulary = _vocabulary(settings.vocabulary)
     if corpus.vocabulary != vocabulary:
@@ -56,10 +70,6 @@ def pretrain(
         )
     if short := _too_short(stage, "pretrain", corpus.tokens("train"), vocabulary):
         raise InputError(f"{corpus.path}: {short}")
-    used = settings.model_dump(include={*READ_ALIKE, "objective", "pretrain"})
-    provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed)
-    streams = {split: corpus.tokens(split) for split in ("train", "valid")}
-    return _language_model(settings, "pretrain", streams, used, provenance, device, checkpoints, log)
 
 
 def adapt(
@@ -185,20 +195,14 @@ def finetune(
     bundles = {name: bundle for name, bundle in given.items() if bundle is not None}
     inputs = {name: bundle.provenance for name, bundle in bundles.items()}
     provenance = make_provenance("finetune", revision, used, {"labelled": labelled.provenance, **inputs}, seed)
-    skips = [source.reason for source in (labelled, *bundles.values()) if source.skipped]
-    if skip := skips[0] if skips else _one_class(labelled):
+    if skip := why_skipped(labelled, bundles.values()):
         return skipped_bundle("classifier", skip, used, provenance)
     checkpoint = checkpoints.of(provenance, device)
     if done := checkpoint.result:
         return done
     words = _vocabulary(vocabulary) if vocabulary else None
     train, valid = (labelled_sequences(labelled.of_split(split), words) for split in ("train", "valid"))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        classifier = build_classifier(model, encoder, vocabulary, second)
-    _check_unfrozen(model, len(classifier.parameter_groups()), where)
-    states = [bundle.state for bundle in bundles.values()]
-    transfer = transfer_encoder(classifier, *states) if states else None
+    classifier, transfer = start_classifier(model, encoder, vocabulary, second, bundles.values(), seed, where)
     trained = train_classifier(
         classifier, model.finetune, train, valid, device=device, seed=seed, checkpoint=checkpoint, log=log
     )
@@ -206,6 +210,30 @@ def finetune(
     return checkpoint.finish(
         Bundle("classifier", used, words.to_json() if words else None, trained.state, trained.log, provenance, metrics)
     )
+
+
+def why_skipped(labelled: ExampleTable, bundles: Iterable[Bundle]) -> str:
+    """Why an experiment cannot be modelled; "" where it can."""
+    skips = [source.reason for source in (labelled, *bundles) if source.skipped]
+    return skips[0] if skips else _one_class(labelled)
+
+
+def start_classifier(
+    model: ModelFile,
+    encoder: EncoderSettings,
+    vocabulary: VocabularySettings | None,
+    second: EncoderSettings | None,
+    bundles: Iterable[Bundle],
+    seed: int,
+    where: str,
+) -> tuple[Classifier, dict[str, Any] | None]:
+    """A classifier as fine-tuning begins with it, and what was transferred from language models."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        classifier = build_classifier(model, encoder, vocabulary, second)
+    _check_unfrozen(model, len(classifier.parameter_groups()), where)
+    states = [bundle.state for bundle in bundles]
+    return classifier, transfer_encoder(classifier, *states) if states else None
 
 
 def resolve_encoder(

@@ -1,6 +1,7 @@
 """pretrain → adapt → finetune → predict, from file to file, as the workflow calls them."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -315,9 +316,12 @@ def finetune_command(folder, output):
     ]
 
 
-def interrupt(command, line, signum):
+BINDGRAM = [sys.executable, "-c", "from bindgram.cli import main; main()"]
+
+
+def interrupt(command, line, signum, start=(), expected=None):
     """Run a command as a process, send it a signal once its log has a line that starts so, and return its log."""
-    program = [sys.executable, "-c", "from bindgram.cli import main; main()", *map(str, command)]
+    program = [*start, *BINDGRAM, *map(str, command)]
     log = []
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         for text in process.stderr:
@@ -325,7 +329,8 @@ def interrupt(command, line, signum):
             if text.startswith(line):
                 process.send_signal(signum)
         status = process.wait(timeout=60)
-    assert status == (-signum if signum == signal.SIGKILL else 128 + signum), "".join(log)
+    expected = expected or (-signum if signum == signal.SIGKILL else 128 + signum)
+    assert status == expected, "".join(log)
     return "".join(log)
 
 
@@ -346,6 +351,22 @@ def test_an_interrupted_pretraining_goes_on_to_the_same_bundle(folder, signum):
     assert "pretrain: goes on from its checkpoint after step " in resumed.stderr
     assert contents(folder / "lm") == contents(folder / "whole")
     assert not (folder / "checkpoints").exists()
+
+
+def test_a_pretraining_by_torchrun_passes_on_signals_and_saves(folder, repository):
+    """Two processes, started as the workflow does for two GPUs of a node; what is left goes on as one."""
+    common = (repository / "workflow/rules/common.smk").read_text()
+    signals = re.search(r'"(--signals-to-handle [A-Z0-9,]+)"', common)[1].split()
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *signals]
+    kept = ("--checkpoints", folder / "checkpoints", "--checkpoint-minutes", 10)
+    command = [*pretrain_command(folder, folder / "lm"), *kept]
+    log = interrupt(command, "pretrain: step 100/", signal.SIGUSR1, [*start, "--no-python"], expected=1)
+    assert log.count("SIGUSR1: training stops") == log.count(": saved (") == 1
+    assert not (folder / "lm").exists()
+    resumed = run(*command)
+    assert "goes on from its checkpoint after step " in resumed.stderr
+    assert "the checkpoint is of 2 GPU(s), now there are 1" in resumed.stderr
+    assert set(contents(folder / "lm")) == set(BUNDLE_FILES)
 
 
 def test_a_seed_that_was_finished_comes_back_after_its_bundle_was_removed(folder):

@@ -68,6 +68,7 @@ REGULARISED = {"objective": {"name": "next_token", "ar": 2.0, "tar": 1.0}}
 TRAININGS = {
     "adamw": ({}, {}, range(30, 36)),
     "nt_asgd in parts": (REGULARISED, {"optimizer": NT_ASGD, "accumulation": 2, "validate_every": 2}, ()),
+    "masked": ({"objective": {"name": "masked", "fraction": 0.2, "span": 2}}, {"accumulation": 2}, ()),
     "one strand, bfloat16": ({}, {"reverse_complement": False, "precision": "bf16-mixed", "epochs": 1}, ()),
 }
 CHECKS = (3, 7, 16)  # looks for a signal at which rank 1 gets one; there are about 25

@@ -165,13 +165,13 @@ def joined(world: World, device: torch.device) -> Iterator[None]:
     if world.size == 1:
         yield
         return
+    store = _meet(world)
     if not world.leads:
         mute()
-    store = _meet(world)
-    _compare_devices(world, device, store)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=ANSWER)
     try:
+        _compare_devices(world, device, store)
+        dist.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=ANSWER)
         world.wait()
         yield
     except RuntimeError as error:
@@ -186,30 +186,27 @@ def joined(world: World, device: torch.device) -> Iterator[None]:
 
 def _meet(world: World) -> dist.Store:
     """A store that all ranks have reached."""
-    for name, value in (_slurm_address(os.environ) | {"RANK": world.rank, "WORLD_SIZE": world.size}).items():
-        os.environ.setdefault(name, str(value))
-    address = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+    address = meeting_place(world)
     try:
-        store, _, _ = next(dist.rendezvous("env://", timeout=MEETING))
+        store, _, _ = next(dist.rendezvous(address, timeout=MEETING))
     except (dist.DistError, ValueError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"rank {world.rank} of {world.size} on {socket.gethostname()} did not meet the others at {address} within "
-            f"{MEETING.total_seconds() / 60:g} minutes ({reason}); look for what ended another rank, and check that "
-            "nodes reach each other by that name (else set MASTER_ADDR)"
+            f"rank {world.rank} of {world.size} on {socket.gethostname()} did not meet the others within "
+            f"{MEETING.total_seconds() / 60:g} minutes ({address}: {reason}); look for what ended another rank, and "
+            "check that nodes reach each other by that name (else set MASTER_ADDR)"
         ) from None
     return store
 
 
-def _slurm_address(environ: Mapping[str, str]) -> dict[str, str]:
-    """Where the ranks of an srun meet: at its first node, at a port of its own. Empty outside of SLURM."""
-    if "SLURM_STEP_NODELIST" not in environ:
-        return {}
-    job, step = int(environ.get("SLURM_JOB_ID", "0")), int(environ.get("SLURM_STEP_ID", "0"))
-    return {
-        "MASTER_ADDR": first_host(environ["SLURM_STEP_NODELIST"]),
-        "MASTER_PORT": str(FIRST_PORT + (job * 7 + step) % N_PORTS),
-    }
+def meeting_place(world: World, environ: Mapping[str, str] = os.environ) -> str:
+    """Where the ranks meet: as torchrun says, or at the first node of an srun, at a port of its own."""
+    if "RANK" in environ:
+        return "env://"
+    job, step = (int(environ.get(name, "0")) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
+    host = environ.get("MASTER_ADDR") or first_host(environ["SLURM_STEP_NODELIST"])
+    port = environ.get("MASTER_PORT") or FIRST_PORT + (job * 7 + step) % N_PORTS
+    return f"tcp://{host}:{port}?rank={world.rank}&world_size={world.size}"
 
 
 def first_host(nodes: str) -> str:
@@ -220,22 +217,26 @@ def first_host(nodes: str) -> str:
 
 
 def _compare_devices(world: World, device: torch.device, store: dist.Store) -> None:
-    """Refuse ranks on different kinds of devices, or two on the same GPU, where NCCL would fail or wait for ever."""
+    """Refuse ranks that have not the right devices: NCCL would fail, or wait for ever."""
     mine = "cpu"
     if device.type == "cuda":
-        mine = f"cuda {torch.cuda.get_device_properties(device).uuid}"
+        mine = f"cuda:{torch.cuda.get_device_properties(device).uuid}"
     store.set(f"device{world.rank}", f"{socket.gethostname()} {mine}")
-    found = [store.get(f"device{rank}").decode() for rank in range(world.size)]
-    kinds = [text.split()[1] for text in found]
-    if len(set(kinds)) > 1:
-        rank = kinds.index("cpu")
-        raise InputError(
-            f"rank {rank} on {found[rank].split()[0]} has no GPU, others have; all need one, or none (`device: cpu`)"
-        )
-    if device.type == "cuda" and len(set(found)) < world.size:
-        first = next(text for text in found if found.count(text) > 1)
-        ranks = " and ".join(str(rank) for rank, text in enumerate(found) if text == first)
-        raise InputError(
-            f"ranks {ranks} on {first.split()[0]} have the same GPU; ask for as many GPUs of a node as it has ranks "
-            "(pretraining.gpus_per_node of the configuration)"
-        )
+    if problem := device_problem([store.get(f"device{rank}").decode() for rank in range(world.size)]):
+        raise InputError(problem)
+
+
+def device_problem(devices: Sequence[str]) -> str:
+    """Why ranks cannot train together on these devices, ``host cpu`` or ``host cuda:id`` of each; "" where they can."""
+    if all(device.endswith(" cpu") for device in devices):
+        return ""
+    for rank, device in enumerate(devices):
+        host = device.split()[0]
+        if device.endswith(" cpu"):
+            return f"rank {rank} on {host} has no GPU, others have; all need one, or none (`device: cpu`)"
+        if device in devices[:rank]:
+            return (
+                f"ranks {devices.index(device)} and {rank} on {host} have the same GPU; ask for as many GPUs of a node "
+                "as it has ranks (pretraining.gpus_per_node of the configuration)"
+            )
+    return ""

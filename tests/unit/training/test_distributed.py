@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from bindgram.errors import InputError
 from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.models import LanguageModelFile
-from bindgram.training import stages
+from bindgram.training import distributed, stages
 from bindgram.training.checkpoints import Checkpoints, Interrupted
 from bindgram.training.device import choose_device
 from bindgram.training.distributed import ALONE, World, find_world, first_host, joined
@@ -289,6 +290,43 @@ def test_the_world_is_what_torchrun_or_srun_says(environment, world):
 def test_an_environment_that_makes_no_sense_is_refused(environment):
     with pytest.raises(InputError, match=r"environment: .*rank|environment: RANK="):
         find_world(environment)
+
+
+def test_ranks_that_do_not_meet_say_where_and_what_to_look_at(monkeypatch):
+    monkeypatch.setattr(distributed, "MEETING", timedelta(seconds=1))
+    monkeypatch.delenv("RANK", raising=False)
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    with (
+        pytest.raises(InputError, match=r"rank 1 of 2 on \S+ did not meet the others within .* \(tcp://127\.0\.0\.1:"),
+        joined(World(1, 2, 1), CPU),
+    ):
+        pass
+
+
+def test_the_ranks_of_an_srun_meet_at_its_first_node_unless_told_otherwise():
+    step = {"SLURM_STEP_NODELIST": "gpu[3-4]", "SLURM_JOB_ID": "1234567", "SLURM_STEP_ID": "1"}
+    address = distributed.meeting_place(World(1, 2), step)
+    assert address == "tcp://gpu3:21970?rank=1&world_size=2"
+    other = distributed.meeting_place(World(1, 2), step | {"MASTER_ADDR": "10.0.0.3", "MASTER_PORT": "9"})
+    assert other == "tcp://10.0.0.3:9?rank=1&world_size=2"
+    assert distributed.meeting_place(World(1, 2), step | {"RANK": "1"}) == "env://"
+
+
+@pytest.mark.parametrize(
+    ("devices", "problem"),
+    [
+        (["a cpu", "b cpu"], ""),
+        (["a cuda:1", "b cuda:1", "a cuda:2"], ""),
+        (["a cuda:1", "b cpu"], "rank 1 on b has no GPU, others have"),
+        (["a cuda:1", "a cuda:2", "a cuda:1"], "ranks 0 and 2 on a have the same GPU; ask for as many GPUs"),
+    ],
+)
+def test_ranks_need_a_gpu_each_or_none(devices, problem):
+    found = distributed.device_problem(devices)
+    assert found.startswith(problem)
+    assert bool(found) == bool(problem)
 
 
 @pytest.mark.parametrize(

@@ -113,14 +113,6 @@ def test_parameter_groups_run_from_input_to_output_and_cover_all():
     assert {id(p) for group in groups for p in group} == {id(p) for p in encoder.parameters()}
 
 
-@pytest.fixture
-def gpu():
-    """A CUDA device, where there is one."""
-    if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
-    return torch.device("cuda")
-
-
 def run_on(device, encoder, tokens, precision):
     """Output of a training step and gradients, on the CPU."""
     encoder = copy.deepcopy(encoder).to(device).train()

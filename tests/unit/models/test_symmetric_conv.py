@@ -124,3 +124,16 @@ def test_dropout_drops_whole_channels_of_a_sequence_in_training_only():
     added = block(at_random) - at_random
     dropped = added.abs().sum(dim=1) < 1e-6  # (sequences, channels)
     assert 0 < dropped.sum() < dropped.numel()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_gpu_agrees_with_the_cpu_and_keeps_both_strands_alike(gpu, precision):
+    encoder, values = make_encoder(), bases(8, 64)
+    expected = encoder.scan(values)
+    with torch.autocast("cuda", precision, enabled=precision != torch.float32):
+        found = encoder.to(gpu).scan(values.to(gpu))
+        other = encoder.scan(values.flip(1, 2).to(gpu))
+    tolerance = 1e-3 if precision == torch.float32 else 3e-2  # cuDNN may round to TF32
+    torch.testing.assert_close(found.float().cpu(), expected, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(other.flip(1, 2), found, atol=tolerance, rtol=tolerance)

@@ -161,6 +161,15 @@ def test_missing_peak_file_is_named_with_its_experiment(demo, root):
     assert "experiment CTCF_clusters: peaks: no such file: resources/demo/peaks/CTFC.bed.gz" in message
 
 
+def test_dropout_rates_are_those_of_the_language_model_that_the_model_names(demo, root):
+    path = root / "config/models/awd_lstm_demo.yaml"
+    model = yaml.safe_load(path.read_text())
+    model["finetune"]["dropout"]["weight"] = None
+    path.write_text(yaml.safe_dump(model))
+    message = problems(demo, root)
+    assert "config/models/awd_lstm_demo.yaml: finetune.dropout: awd_lstm needs a rate for weight; 0.0 = no" in message
+
+
 def test_adaptation_needs_a_stage_and_a_universe(demo, root):
     path = root / "config/models/awd_lstm_demo.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"adapt": "tf"}))

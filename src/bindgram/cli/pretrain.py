@@ -39,7 +39,7 @@ def pretrain(
     revision: int,
     logs: dict[str, Any],
 ) -> None:
-    """Train a language model from random weights; report nats per base beside a Markov model."""
+    """Train a language model from random weights; report nats per base beside models of counts."""
     from bindgram.training.device import choose_device
     from bindgram.training.distributed import find_world, joined
 

@@ -20,6 +20,7 @@ USES = {
     "classifier": "Scores windows of the training width for binding in the biosample of its experiment. Scores are"
     " logits relative to the training ratio of negatives, not probabilities of occupancy.",
 }
+LM_TASKS = {"nats_per_base": "language-modeling", "masked_nats_per_base": "fill-mask"}
 TAGS = ("biology", "genomics", "dna")
 LIMITS = {
     "language_model": (
@@ -107,9 +108,10 @@ def published_card(
 def front_matter(kind: str, metrics: Mapping[str, Any], published: Published) -> str:
     """YAML block with the licence, library, tags, datasets and results, as Hugging Face reads them."""
     results = [_result_of(name, published) for name in test_sets_of(published.metrics)]
-    if kind == "language_model" and metrics.get("valid_nats_per_base") is not None:
-        value = {"type": "nats_per_base", "name": "nats per base", "value": metrics["valid_nats_per_base"]}
-        results.append(_result("language-modeling", "validation blocks", [value]))
+    for metric, task in LM_TASKS.items():
+        if kind == "language_model" and metrics.get(f"valid_{metric}") is not None:
+            value = {"type": metric, "name": metric.replace("_", " "), "value": metrics[f"valid_{metric}"]}
+            results.append(_result(task, "validation blocks", [value]))
     block: dict[str, Any] = {
         "license": published.license,
         "library_name": "bindgram",

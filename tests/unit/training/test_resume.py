@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 
 import numpy as np
 import pandas as pd
@@ -268,6 +269,14 @@ def test_logs_of_a_resumed_training_have_every_step_once_and_change_no_weight(tr
     pd.testing.assert_frame_equal(logged(tmp_path / "parts"), whole)
     assert {"train/loss", "learning_rate", "valid/loss", "valid/nats_per_base"} & set(whole["metric"])
     assert whole["metric"].str.startswith("gradient_norm/encoder.layers.").any()
+
+
+@pytest.mark.parametrize("train", [pretraining(ADAMW), finetuning(MODEL)], ids=["pretrain", "finetune"])
+def test_training_calls_nobody(train, tmp_path, monkeypatch):
+    for owner, name in ((socket.socket, "connect"), (socket.socket, "sendto"), (socket, "getaddrinfo")):
+        monkeypatch.setattr(owner, name, lambda *args: pytest.fail("training wants to reach somebody"))
+    train(Checkpoints(), LogSettings(tmp_path, 1, tensorboard=True).of())
+    assert (tmp_path / "events.tfevents").stat().st_size > 1000
 
 
 def test_a_resumed_training_does_not_repeat_its_steps(tmp_path, capsys):

@@ -87,6 +87,10 @@ def test_bundles_without_a_likelihood_are_refused(make_bundle):
         SequenceModel(make_bundle("tiny_cnn"), CPU)
     with pytest.raises(InputError, match=r"metrics\.markov1: no order-1 Markov model"):
         SequenceModel(make_bundle("language_model", markov1=[[0.0]]), CPU)
+    masked = make_bundle("language_model")
+    masked.settings["objective"] = {"name": "masked", "fraction": 0.15, "span": 3}
+    with pytest.raises(InputError, match="masked"):
+        SequenceModel(masked, CPU)
 
 
 def test_a_language_model_whose_weights_do_not_fit_is_refused(make_bundle):

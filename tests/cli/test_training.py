@@ -20,6 +20,7 @@ from bindgram.evaluation.predictions import read_predictions
 from bindgram.models.bundle import BUNDLE_FILES, load_bundle
 from bindgram.provenance import write_json
 from bindgram.sequence.dna import strings_of
+from bindgram.sequence.kmers import Vocabulary
 
 OPTIMIZER = {
     "name": "adamw",
@@ -102,6 +103,15 @@ def examples(n, splits):
     )
 
 
+def tokenize_toy(folder, k, stride):
+    made = run(
+        *("tokenize", "--genome", folder / "genome.fa", "--assembly", "toy", "--split", folder / "split.yaml"),
+        *("--k", k, "--stride", stride, "--chunk-bp", 1000, "--min-contig-bp", 100, "--record", folder / "genome.json"),
+        *("--output", folder / "corpus.h5", "--revision", 1),
+    )
+    assert made.exit_code == 0, made.output
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Settings, a tokenized toy genome, labelled examples and a test set."""
@@ -111,17 +121,11 @@ def folder(tmp_path):
     genome = strings_of(rng.integers(0, 4, (1, 6000)).astype(np.uint8))[0]
     (tmp_path / "genome.fa").write_text(f">chrA\n{genome}\n")
     write_json(tmp_path / "genome.json", {"provenance": {"digest": "g", "revisions": {"fetch": 1}}})
-    record = tmp_path / "genome.json"
     split = {"train": {"a": "chrA:0-4000"}, "valid": {"b": "chrA:4000-5000"}, "test": {"c": "chrA:5000-6000"}}
     (tmp_path / "split.yaml").write_text(yaml.safe_dump({"assemblies": {"toy": split}}))
 
     pysam.faidx(str(tmp_path / "genome.fa"))
-    made = run(
-        *("tokenize", "--genome", tmp_path / "genome.fa", "--assembly", "toy", "--split", tmp_path / "split.yaml"),
-        *("--k", 2, "--stride", 1, "--chunk-bp", 1000, "--min-contig-bp", 100, "--record", record),
-        *("--output", tmp_path / "corpus.h5", "--revision", 1),
-    )
-    assert made.exit_code == 0, made.output
+    tokenize_toy(tmp_path, 2, 1)
     write_examples(tmp_path / "labelled.parquet", ExampleTable(examples(16, ["train", "valid"])))
     write_examples(tmp_path / "T1.parquet", ExampleTable(examples(10, ["test", "valid"])))
     return tmp_path
@@ -216,6 +220,50 @@ def test_the_four_stages_hand_on_their_bundles(folder):
         "tokenize": 1,
     }
     assert load_bundle(folder / "classifier/s1").metrics["transfer"]["n_changed"] > 0
+
+
+@pytest.mark.parametrize(("k", "stride"), [(1, 1), (5, 1), (4, 2), (6, 3), (8, 3), (3, 3)])
+def test_every_k_and_stride_goes_through_all_stages(folder, k, stride):
+    stage = STAGE | {"epochs": stride + 1, "batch_size": 2, "bptt": 4, "max_tokens": 96, "max_valid_tokens": 192}
+    changes = {"vocabulary": {"k": k, "stride": stride}, "pretrain": stage, "adapt": stage}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(LANGUAGE_MODEL | changes))
+    tokenize_toy(folder, k, stride)
+    made = pretrain(folder)
+    assert made.exit_code == 0, made.output
+    adapted = run(
+        *("adapt", "--language-model", folder / "tiny.yaml", "--base", folder / "lm"),
+        *("--positives", folder / "labelled.parquet", "--output", folder / "adapted", "--seed", 1, *COMMON),
+    )
+    assert adapted.exit_code == 0, adapted.output
+    tuned = run(
+        *("finetune", "--model", folder / "model.yaml", "--language-model", folder / "tiny.yaml"),
+        *("--pretrained", folder / "adapted", "--labelled", folder / "labelled.parquet"),
+        *("--output", folder / "classifier", "--seed", 1, *COMMON),
+    )
+    assert tuned.exit_code == 0, tuned.output
+    scored = run(
+        *("score", "--bundle", folder / "classifier/s1", folder / "scores.parquet"),
+        *("--test-set", f"T1={folder / 'T1.parquet'}", *COMMON),
+    )
+    assert scored.exit_code == 0, scored.output
+    assert np.isfinite(read_predictions(folder / "scores.parquet")[0]["score"]).all()
+    for name in ("lm", "adapted"):
+        bundle = load_bundle(folder / name)
+        assert not bundle.skipped
+        assert bundle.vocabulary == Vocabulary(k, stride).to_json()
+        # random bases: near log 4, or, where overlaps are not learnt yet, above
+        assert (
+            np.log(4) - 0.1 < bundle.metrics["valid_nats_per_base"] < np.log(Vocabulary(k, stride).size) / stride + 0.1
+        )
+
+
+def test_a_corpus_of_another_vocabulary_is_refused_by_name_and_nothing_is_written(folder):
+    tokenize_toy(folder, 4, 2)
+    result = pretrain(folder)
+    assert result.exit_code == 1
+    assert "corpus.h5: corpus of k 4, stride 2; the language model reads k 2, stride 1" in str(result.exception)
+    assert "bindgram tokenize --k 2 --stride 1" in str(result.exception)
+    assert not (folder / "lm").exists()
 
 
 def scratch(folder, *seeds, output="classifier"):

@@ -21,6 +21,7 @@ from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.models import LanguageModelFile, LmStage
 from bindgram.training.checkpoints import Checkpoint, Interrupted
 from bindgram.training.device import describe_device, seeded
+from bindgram.training.footprint import check_vocabulary_fits
 from bindgram.training.learner import Learner
 from bindgram.training.loaders import Lanes, send, spread_lanes
 from bindgram.training.logs import RunLog
@@ -73,12 +74,13 @@ def train_language_model(
 
     Raises
     ------
-    InputError : training diverged, or the device cannot calculate in this precision.
+    InputError : the vocabulary exceeds memory, training diverged, or the device cannot calculate in this precision.
     Interrupted : a signal came; the state is in the checkpoint.
     """
     stage = settings.pretrain if stage_name == "pretrain" else settings.adapt
     assert stage is not None
     vocabulary = Vocabulary(settings.vocabulary.k, settings.vocabulary.stride)
+    check_vocabulary_fits(settings, stage, stage_name, checkpoint.world.size * stage.accumulation, device)
     order = -1 if settings.direction == "backward" else 1
     valid = spread_lanes(valid_tokens, N_VALID_LANES, stage.max_valid_tokens, vocabulary.stride)
     with seeded(seed, device):

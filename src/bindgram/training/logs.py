@@ -9,13 +9,14 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from bindgram.errors import InputError
-from bindgram.training.progress import is_muted
+from bindgram.training.progress import announce, is_muted
 
 COLUMNS = ("step", "seconds", "metric", "value")
 CSV_NAME, TENSORBOARD_NAME = "metrics.csv", "events.tfevents"  # TensorBoard finds files by "tfevents" in their name
@@ -92,11 +93,18 @@ class RunLog:
         return self.active and step % (self.settings.every_steps or 1) == 0
 
     def write(self, step: int, values: Values) -> None:
-        """Log numbers of a step; names are paths such as ``train/loss``."""
+        """Log numbers of a step; names are paths such as ``train/loss``. Where that fails, training goes on without."""
         if not self.active:
             return
-        if self._csv is None:
-            self._open()
+        try:
+            if self._csv is None:
+                self._open()
+            self._write(step, values)
+        except OSError as error:
+            announce(f"logs: {self.folder}: cannot be written ({error}); training goes on without")
+            self.folder = None
+
+    def _write(self, step: int, values: Values) -> None:
         now = time.time()
         rows = csv.writer(self._csv, lineterminator="\n")
         rows.writerows((step, f"{now - self._began:.1f}", name, f"{value:.6g}") for name, value in values.items())
@@ -108,7 +116,10 @@ class RunLog:
         """What a checkpoint holds of the log."""
         if not self.active:
             return {}
-        text = self._past if self._csv is None else (self.folder / CSV_NAME).read_text(encoding="utf-8")
+        text = self._past
+        if self._csv is not None:
+            with suppress(OSError):  # somebody has removed it
+                text = (self.folder / CSV_NAME).read_text(encoding="utf-8")
         return {"rows": text, "seconds": time.time() - self._began, "runs": dict(self._runs)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -119,9 +130,11 @@ class RunLog:
     def close(self, *, done: bool) -> None:
         """Nothing more comes from this process."""
         for sink in self._sinks:
-            sink.close(done=done)
+            with suppress(OSError):  # told when it was written to
+                sink.close(done=done)
         if self._csv is not None:
-            self._csv.close()
+            with suppress(OSError):
+                self._csv.close()
         self._sinks = []
 
     def _open(self) -> None:
@@ -181,9 +194,10 @@ class _Mlflow:
     def __init__(self, address: str, title: str, runs: dict[str, str]) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow.entities import Metric
+        from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
-        self._metric, self._client = Metric, MlflowClient(tracking_uri=address)
+        self._metric, self._client, self._error = Metric, MlflowClient(tracking_uri=address), MlflowException
         self._sent = -1  # steps that an interrupted process has sent after its checkpoint are not sent again
         if "mlflow" in runs:
             history = self._client.get_metric_history(runs["mlflow"], "train/tokens_per_second")
@@ -197,7 +211,11 @@ class _Mlflow:
     def write(self, step: int, wall_time: float, values: Values) -> None:
         if step > self._sent:
             at = int(1000 * wall_time)
-            self._client.log_batch(self._run, [self._metric(name, value, at, step) for name, value in values.items()])
+            metrics = [self._metric(name, value, at, step) for name, value in values.items()]
+            try:
+                self._client.log_batch(self._run, metrics)
+            except self._error as error:
+                raise OSError(f"MLflow: {str(error).splitlines()[0]}") from None
 
     def close(self, *, done: bool) -> None:
         self._client.set_terminated(self._run, "FINISHED" if done else "KILLED")

@@ -84,6 +84,23 @@ def test_a_checkpoint_before_the_first_new_row_keeps_the_old_ones(tmp_path):
     assert [step for step, *_ in lines(tmp_path)] == [1, 2]
 
 
+def test_a_folder_that_cannot_be_written_stops_the_log_and_not_the_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    log = LogSettings(tmp_path / "file", 1, tensorboard=True).of()
+    for step in (1, 2):
+        log.write(step, {"train/loss": 0.5})
+    log.close(done=True)
+    assert log.state() == {}
+    assert capsys.readouterr().err.count("cannot be written") == 1
+
+
+def test_a_log_that_somebody_removed_does_not_stop_a_checkpoint(tmp_path):
+    log = LogSettings(tmp_path, 1).of()
+    log.write(1, {"train/loss": 0.5})
+    (tmp_path / "metrics.csv").unlink()
+    assert log.state()["rows"] == ""
+
+
 def test_a_training_from_the_beginning_replaces_the_log(tmp_path):
     for value in (1.0, 2.0):
         log = LogSettings(tmp_path, 1).of()
@@ -167,6 +184,7 @@ def test_mlflow_gets_every_step_once(tmp_path, monkeypatch, package):
             history["status"] = status
 
     package("mlflow")
+    package("mlflow.exceptions", MlflowException=ValueError)
     package("mlflow.entities", Metric=lambda key, value, at, step: SimpleNamespace(key=key, value=value, step=step))
     package("mlflow.tracking", MlflowClient=Client)
     settings = LogSettings(tmp_path, 1, mlflow="somewhere")

@@ -64,7 +64,8 @@ def predict(
 
     from bindgram.training.device import choose_device
 
-    chosen = choose_device(device or "auto", threads or len(os.sched_getaffinity(0)))
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # macOS has no affinity
+    chosen = choose_device(device or "auto", threads or own or 1)
 
     from bindgram.evaluation.new_sequences import predict_new
     from bindgram.models.bundle import load_bundle

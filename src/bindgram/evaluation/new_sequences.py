@@ -98,21 +98,16 @@ class Ensemble:
         check_bundles(bundles, "classifier")
         self.device = device
         widths = {bundle.settings.get("width") for bundle in bundles}
-        if len(widths) > 1 or not isinstance(self.width_of(bundles[0]), int):
+        self.width = bundles[0].settings.get("width")
+        if len(widths) > 1 or not isinstance(self.width, int):
             found = ", ".join(f"{bundle.where} {bundle.settings.get('width')}" for bundle in bundles)
             raise InputError(f"--model: windows of one width are averaged (bp: {found}); give models of one width")
-        self.width = self.width_of(bundles[0])
         self.models = [classifier_of(bundle) for bundle in bundles]
         for model, _ in self.models:
             model.to(device)
         thresholds = [bundle.metrics.get("threshold") for bundle in bundles]
         known = [float(value["score"]) for value in thresholds if value]
         self.threshold = float(np.mean(known)) if len(known) == len(bundles) else None
-
-    @staticmethod
-    def width_of(bundle: Bundle) -> Any:
-        """Width of training in bp."""
-        return bundle.settings.get("width")
 
     def score(self, spans: Sequence[Span]) -> WindowScores:
         """Score the windows of all spans, one behind the other."""

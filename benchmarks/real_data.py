@@ -39,6 +39,7 @@ def prepare(benchmark: str, data: Path, folder: Path) -> None:
         link(ROOT / "config" / name, folder / "config" / name)
     link(SETTINGS / "assemblies.tsv", folder / "config/assemblies.tsv")
     link(SETTINGS / SHEETS[benchmark], folder / "config/experiments.tsv")
+    link(SETTINGS / "deepbind_sets.txt", folder / "config/deepbind_sets.txt")
     link(data, folder / "data")
     join_chromosomes(data / "hg19_chr20_chr22", folder / "genome/hg19.chr20.chr22.fa.gz")
 
@@ -99,7 +100,10 @@ def main() -> None:
     folder = arguments.folder.resolve()
     prepare(arguments.benchmark, arguments.data.resolve(), folder)
     run_workflow(arguments.benchmark, folder, arguments.cores, words[border + 1 :])
-    metrics = pd.read_csv(folder / f"{arguments.benchmark}.metrics.tsv", sep="\t")
+    table = folder / f"{arguments.benchmark}.metrics.tsv"
+    if not table.exists():
+        return  # a dry run
+    metrics = pd.read_csv(table, sep="\t")
     for test_set in TEST_SETS[arguments.benchmark]:
         for metric in ("auroc", "average_precision"):
             print_markdown(score_table(metrics, test_set, metric), f"{arguments.benchmark}, {test_set}, {metric}")

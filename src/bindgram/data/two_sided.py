@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bindgram.data.markov import count_contexts
-from bindgram.sequence.kmers import Vocabulary
+from bindgram.sequence.kmers import BOS, Vocabulary
 
 MAX_ORDER = 5  # bases on each side: 4**11 counts
 PSEUDOCOUNTS = 4.0
@@ -34,7 +34,8 @@ def two_sided_nats_per_base(
     """
     order = max([1, *(order for order in range(1, MAX_ORDER + 1) if 4 ** (2 * order + 1) <= 2 * len(tokens))])
     trained = _count(tokens, vocabulary, order, check)
-    scored = np.sum([_count(lane, vocabulary, order, check) for lane in lanes], axis=0)
+    one_after_another = np.pad(lanes, ((0, 0), (1, 0)), constant_values=BOS).reshape(-1)
+    scored = _count(one_after_another, vocabulary, order, check)
     n_scored, result = scored.sum(), {}
     tables = [(trained, scored)]
     for _ in range(order):

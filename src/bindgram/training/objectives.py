@@ -136,7 +136,7 @@ class Masked:
         scored = hidden.copy()
         scored[:, :shared] = False  # what came before is not known here
         for back in range(1, shared + 1):
-            scored[:, shared:] &= hidden[:, shared - back : hidden.shape[1] - back]
+            scored[:, back:] &= hidden[:, :-back]  # nothing where a step has no more tokens than these
         unknown = torch.tensor(UNK)
         inputs = torch.where(torch.from_numpy(hidden), unknown, tokens)
         return inputs, torch.where(torch.from_numpy(scored), tokens, unknown)

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,16 @@ def test_no_context_reaches_over_a_special_token():
 def test_nothing_to_score_is_no_number():
     tokens = SINGLE.encode(codes_of(["ACGTACGT"]))[0]
     assert np.isnan(two_sided_nats_per_base(tokens, tokens[None, :2], SINGLE)[1])
+
+
+def test_memory_does_not_grow_with_the_number_of_lanes():
+    tokens = SINGLE.encode(np.random.default_rng(3).integers(0, 4, 10_000).astype(np.uint8))
+    lanes = tokens[:8000].reshape(400, 20)
+    table = 4**7 * np.dtype(np.int64).itemsize
+    tracemalloc.start()
+    try:
+        assert list(two_sided_nats_per_base(tokens, lanes, SINGLE)) == [1, 2, 3]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 50 * table

@@ -86,6 +86,20 @@ def test_a_base_that_is_scored_is_in_no_visible_token(k, stride):
         assert token < shared or not hidden[0, token - shared : token].all()
 
 
+@pytest.mark.parametrize(("k", "stride"), [(2, 1), (5, 1), (8, 1), (8, 2)])
+def test_a_short_step_is_asked_for_what_the_start_of_a_long_one_is(k, stride):
+    """Validation ends, and steps of variable length may come, with fewer tokens than share bases."""
+    objective, rng = masked(k, stride), np.random.default_rng(0)
+    hidden = rng.random((50, 12)) < 0.9
+    tokens = torch.from_numpy(rng.integers(N_SPECIAL, N_SPECIAL + 4**k, hidden.shape))
+    inputs, targets = objective.hide(tokens, hidden)
+    assert (targets >= N_SPECIAL).any()
+    for n_tokens in range(1, 12):
+        short = objective.hide(tokens[:, :n_tokens], hidden[:, :n_tokens])
+        assert torch.equal(short[0], inputs[:, :n_tokens])
+        assert torch.equal(short[1], targets[:, :n_tokens])
+
+
 def test_hidden_tokens_are_unknown_and_special_ones_are_never_scored():
     tokens = torch.tensor([[BOS, 3, 4, UNK, 5, 6]])
     inputs, targets = masked().hide(tokens, np.array([[True, True, False, True, False, True]]))

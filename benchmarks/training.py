@@ -1,6 +1,6 @@
 """What pretraining is worth: language models, classifiers with and without their weights, and a CNN, on real data.
 
-Usage: python benchmarks/training.py learning|tune|dream|deepbind|gue|efficiency|protocol|table --data ../shared/data
+Usage: python benchmarks/training.py QUESTION --data ../shared/data
 
 Every training is one row of FOLDER/runs.tsv, appended when it ends; a row that is there is not run again, so that a
 stopped benchmark goes on where it was. ``learning`` trains the language models and has to come first.
@@ -19,6 +19,10 @@ import training_table
 from real_data import ROOT
 from training_runs import Run, run_all
 
+QUESTIONS = (
+    *("sets", "learning", "floor"),  # what the others need, and the label-free floor
+    *("tune", "budget", "dream", "deepbind", "gue", "efficiency", "protocol", "table"),
+)
 SMALL = ("small_pretrained", "small_random", "cnn")
 POSITIVES = {"tune": 1000, "budget": 1000, "dream": 1000, "deepbind": 2000, "gue": 0}  # to train on, at most; 0: all
 
@@ -49,8 +53,7 @@ def plan(arguments: argparse.Namespace) -> Iterator[Run]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    questions = ["sets", "learning", "tune", "budget", "dream", "deepbind", "gue", "efficiency", "protocol", "table"]
-    parser.add_argument("question", choices=questions)
+    parser.add_argument("question", choices=QUESTIONS)
     parser.add_argument("--data", type=Path, required=True, help="folder with deepbind, gue_tf and hg19_chr20_chr22")
     parser.add_argument("--folder", type=Path, default=ROOT / "results/training", help="where to work")
     parser.add_argument("--settings", type=Path, default=ROOT / "benchmarks/training", help="lms and models")
@@ -60,7 +63,7 @@ def main() -> None:
     parser.add_argument("--positives", type=int, default=0, help="at most so many positives to train on")
     parser.add_argument("--part", choices=["half", "rest", "tune"], default="half", help="of the ENCODE-DREAM sets")
     parser.add_argument("--variants", nargs="*", default=[""], help="changes to the models, such as lr=0.01,epochs=20")
-    parser.add_argument("--lm", default="small", help="language model of learning")
+    parser.add_argument("--lm", default="small", help="language model of learning and floor")
     parser.add_argument("--cores", type=int, default=1, help="of sets and learning; trainings run on one")
     arguments = parser.parse_args()
     arguments.data = arguments.data.resolve()
@@ -74,6 +77,8 @@ def main() -> None:
             training_sets.make_sets(collection, arguments.data, folder, arguments.cores)
     elif arguments.question == "learning":
         training_learning.learn(arguments.lm, arguments.data, folder, arguments.settings, arguments.cores)
+    elif arguments.question == "floor":
+        training_learning.score_floor(arguments.lm, arguments.data, folder)
     elif arguments.question == "protocol":
         training_protocol.compare(
             ["ELK1_GM12878", "ARID3A_K562"],

@@ -4,8 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 import training_sets
 from real_data import link
+from training_runs import append
+
+from bindgram.data.examples import read_examples
+from bindgram.evaluation.likelihood import SequenceModel
+from bindgram.evaluation.metrics import auroc, average_precision
+from bindgram.models.bundle import load_bundle
+from bindgram.sequence.dna import codes_of
+
+FLOOR_COLUMNS = ("question", "experiment", "model", "seed", "variant", "auroc", "average_precision")
 
 
 def learn(name: str, data: Path, folder: Path, settings: Path, cores: int) -> None:
@@ -30,3 +40,21 @@ def print_markov(name: str, metrics: dict[str, Any]) -> None:
     print(f"| {name} ({metrics['train_tokens']:,} tokens) | {metrics['valid_nats_per_base']:.4f} |")
     for order, nats in sorted(orders.items(), key=lambda item: int(item[0])):
         print(f"| Markov, order {order} | {nats:.4f} |")
+
+
+def score_floor(name: str, data: Path, folder: Path) -> None:
+    """Likelihood of every test sequence without labels, less that of an order-1 Markov model: ``floor.tsv``, anew."""
+    model = SequenceModel(load_bundle(folder / "lm" / name), torch.device("cpu"))
+    path = folder / "floor.tsv"
+    path.unlink(missing_ok=True)
+    for collection in training_sets.SCHEMES:
+        names = [row["experiment"] for row in training_sets.sheet(collection, data)]
+        for experiment in training_sets.dream_experiments(data, "half") if collection == "dream" else names:
+            _, table = training_sets.table_paths(collection, folder / collection, experiment)
+            rows = read_examples(table).of_split("test")
+            found = model.score(list(codes_of(list(rows["sequence"]))))
+            scores, labels = (found.model - found.markov).mean(axis=0), rows["label"].to_numpy()
+            row = {"question": collection, "experiment": experiment, "model": "likelihood", "seed": 0, "variant": ""}
+            row |= {"auroc": auroc(labels, scores, None), "average_precision": average_precision(labels, scores, None)}
+            append(path, row, FLOOR_COLUMNS)
+            print(f"{collection} {experiment}: AUROC {row['auroc']:.3f}", flush=True)

@@ -102,8 +102,11 @@ def test_changed_fine_tuning_setting_reruns_from_fine_tuning_of_that_model_on(pr
     assert project.planned_jobs() == expected | ENDS
 
 
-def test_changed_pretraining_setting_reruns_from_pretraining_on(project):
-    change_yaml(project, "config/lms/tiny.yaml", lambda lm: lm["pretrain"].update(bptt=24))
+@pytest.mark.parametrize(
+    ("section", "changed"), [("pretrain", {"bptt": 24}), ("pretrain", {"accumulation": 2}), ("objective", {"ar": 0.5})]
+)
+def test_changed_pretraining_setting_reruns_from_pretraining_on(project, section, changed):
+    change_yaml(project, "config/lms/tiny.yaml", lambda lm: lm[section].update(changed))
     expected = of_all(lambda name: training(name, "tiny_lstm"), likelihood, figures)
     assert project.planned_jobs() == expected | ENDS | {("pretrain_language_model", "toy", "tiny", SPLIT)}
 
@@ -159,12 +162,14 @@ def test_new_test_set_leaves_trained_models_alone(project):
 
 WATCHED = {"every_steps": 1, "tensorboard": False, "mlflow": "runs", "wandb": "mine"}
 GPUS = {"nodes": 2, "gpus_per_node": 2}
+LICENSE = {"license": "cc-by-4.0"}
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("device", "auto"), ("checkpoint_minutes", 30), ("pretraining", GPUS), ("logging", WATCHED)]
+    ("key", "value"),
+    [("device", "auto"), ("checkpoint_minutes", 30), ("pretraining", GPUS), ("logging", WATCHED), ("publish", LICENSE)],
 )
-def test_where_a_model_is_trained_reruns_the_methods_page_only(project, key, value):
+def test_where_a_model_is_trained_or_given_reruns_the_methods_page_only(project, key, value):
     change_yaml(project, "config/config.yaml", lambda config: config.update({key: value}))
     assert project.planned_jobs() == {("write_report",), ("all",)}
 

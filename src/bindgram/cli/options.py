@@ -96,19 +96,31 @@ def bootstrap_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _replicates(_confidence(_max_block_bp(function)))
 
 
-class NamedFile(click.ParamType):
+class NamedText(click.ParamType):
+    """``NAME=TEXT``; converts to ``(name, text)``."""
+
+    name = "NAME=TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Split at the first ``=``."""
+        if isinstance(value, tuple):
+            return value
+        name, separator, text = str(value).partition("=")
+        if not separator or not name.strip():
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        return name, self._read(text, param, ctx)
+
+    def _read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return text
+
+
+class NamedFile(NamedText):
     """``NAME=PATH`` of an existing file; converts to ``(name, path)``."""
 
     name = "NAME=PATH"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
-        """Split at the first ``=`` and check the path."""
-        if isinstance(value, tuple):
-            return value
-        name, separator, path = str(value).partition("=")
-        if not separator or not name:
-            self.fail(f"{value!r} is not NAME=PATH", param, ctx)
-        return name, ExistingFile.convert(path, param, ctx)
+    def _read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return ExistingFile.convert(text, param, ctx)
 
 
 class CommaList(click.ParamType):

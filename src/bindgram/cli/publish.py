@@ -4,23 +4,8 @@ from pathlib import Path
 
 import click
 
-from bindgram.cli.options import ExistingDirectory, ExistingFile, NamedFile, NewDirectory
+from bindgram.cli.options import ExistingDirectory, ExistingFile, NamedFile, NamedText, NewDirectory
 from bindgram.errors import InputError
-
-
-class NamedText(click.ParamType):
-    """``NAME=TEXT``; converts to ``(name, text)``."""
-
-    name = "NAME=TEXT"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Split at the first ``=``."""
-        if isinstance(value, tuple):
-            return value
-        name, separator, text = str(value).partition("=")
-        if not separator or not name.strip():
-            self.fail(f"{value!r} is not NAME=TEXT", param, ctx)
-        return name.strip(), text.strip()
 
 
 @click.command()

@@ -159,8 +159,9 @@ def environment_of(rule_text):
 
 
 def commands_of(rule_text):
-    """Commands of bindgram that a rule runs."""
-    return set(re.findall(r"\bbindgram (\w+) (?=[-{])", rule_text))
+    """Modules of the bindgram commands that a rule runs; `params.start` is pretrain, alone or once for each rank."""
+    text = rule_text.replace("{params.start} ", "bindgram pretrain ")
+    return {name.replace("-", "_") for name in re.findall(r"\bbindgram ([\w-]+) (?=[-{])", text)}
 
 
 # pyproject.toml and constraints.txt
@@ -235,7 +236,7 @@ def test_torch_is_in_the_environments_of_the_commands_that_need_it_only():
             allowed = [{"torch-cpu", "torch-gpu"}] if commands else [{"bio"}, {"qc"}]
             assert environment_of(text) in allowed, commands_of(text)
         with_torch |= commands
-    assert with_torch == {"pretrain", "adapt", "finetune", "publish", "score", "scan"}
+    assert with_torch == {"pretrain", "adapt", "find_rate", "finetune", "publish", "score", "scan"}
     assert "torch" not in specs("bio")
     assert specs("torch-cpu")["torch"].conda_name == "pytorch-cpu"
     assert specs("torch-gpu")["torch"].conda_name == "pytorch-gpu"

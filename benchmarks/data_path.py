@@ -86,7 +86,7 @@ def trainer(settings: LanguageModelFile, device: torch.device) -> Callable[[torc
         with learner.autocast():
             scored = objective.score(model, inputs, targets, state)
         learner.add_gradient(scored.loss, first=True, last=True)
-        learner.step(None, 1.0)
+        learner.step()
         state = [(hidden.detach().float(), cell.detach().float()) for hidden, cell in scored.state]
 
     return step

@@ -75,15 +75,11 @@ class Learner:
         self.gradients.sends = last
         self.scaler.scale(loss).backward()
 
-    def step(self, scale: torch.Tensor | None = None, rate_factor: float = 1.0) -> None:
-        """One step down the gradients times `scale`, at `rate_factor` times the rate, and one of the schedule."""
+    def step(self, rate_factor: float = 1.0) -> None:
+        """One step down the gradients, at `rate_factor` times the rate, and one of the schedule."""
         self.gradients.wait()
-        learning = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        if scale is not None:
-            for parameter in learning:
-                if parameter.grad is not None:
-                    parameter.grad.mul_(scale)
         if self.clip_norm is not None:
+            learning = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
             # Not finite: a loss scaler skips the step; without one, the next validation says what happened.
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(learning, self.clip_norm)

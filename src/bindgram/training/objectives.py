@@ -73,10 +73,14 @@ class NextToken:
         """Nats per base of Markov models by order, with the arguments of `markov_nats_per_base`."""
         return markov_nats_per_base(tokens, valid, vocabulary, reverse_complement=reverse_complement, check=check)
 
+    def counts(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Which targets are scored: (batch, time) bool."""
+        return target_mask(inputs, targets)
+
     def score(self, model: nn.Module, inputs: Tensor, targets: Tensor, state: State) -> Scored:
         """Run a language model on (batch, time) tokens that follow a state."""
         decoded = model(inputs, state)
-        nats, n_scored = cross_entropy_sum(decoded.logits, targets.T, target_mask(inputs, targets).T)
+        nats, n_scored = cross_entropy_sum(decoded.logits, targets.T, self.counts(inputs, targets).T)
         penalty = self.penalty(decoded.raw, decoded.dropped) if model.training else 0.0
         return Scored(nats, n_scored, penalty, decoded.state)
 
@@ -153,13 +157,17 @@ class Masked:
         """Nats per base of counts between bases on both sides, by their number; arguments as of `NextToken`."""
         return two_sided_nats_per_base(tokens, valid, vocabulary, check=check)
 
+    def counts(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Which targets are scored: (batch, time) bool."""
+        return targets >= N_SPECIAL
+
     def score(self, model: nn.Module, inputs: Tensor, targets: Tensor, state: State) -> Scored:
         """Run a language model on (batch, time) tokens, some of them hidden."""
         decoded = model(inputs, state)
         n_endings = 4 ** (self.vocabulary.k - self.vocabulary.stride)  # k-mers that begin with the same bases
         by_start = decoded.logits[..., N_SPECIAL:].float().unflatten(-1, (-1, n_endings)).logsumexp(dim=-1)
         starts = (targets - N_SPECIAL) // n_endings
-        nats, n_scored = cross_entropy_sum(by_start, starts.T, (targets >= N_SPECIAL).T)
+        nats, n_scored = cross_entropy_sum(by_start, starts.T, self.counts(inputs, targets).T)
         return Scored(nats, n_scored, 0.0, decoded.state)
 
 

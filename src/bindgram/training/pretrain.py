@@ -221,24 +221,24 @@ class _Run:
         if position == 0:
             self._forget()
         self.model.train()
-        sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # nats, tokens that are scored
-        for number, lanes in enumerate(self.parts):
-            asked = self.objective.ask(lanes, position, epoch, self.seed)
-            inputs, targets = (send(part, self.device) for part in asked)
+        asked = [self.objective.ask(lanes, position, epoch, self.seed) for lanes in self.parts]
+        n_ours = torch.stack([self.objective.counts(*question).sum() for question in asked]).sum()
+        n_scored = self.world.sum(send(n_ours, self.device)).clamp(min=1)  # of all ranks
+        nats = torch.zeros((), dtype=torch.float64, device=self.device)
+        penalty: float | torch.Tensor = 0.0
+        for number, question in enumerate(asked):
+            inputs, targets = (send(part, self.device) for part in question)
             with self.learner.autocast():
                 scored = self.objective.score(self.model, inputs, targets, self.recurrent[number])
-            # How many tokens are scored in all is known after the last part: until then by those there could be.
-            weight = scored.n_scored / self.tokens_per_step if self.n_parts > 1 else 1.0
-            last = number == len(self.parts) - 1
-            self.learner.add_gradient(scored.loss * weight, first=number == 0, last=last)
+            loss = scored.nats / n_scored + scored.penalty / self.n_parts
+            self.learner.add_gradient(loss, first=number == 0, last=number == len(self.parts) - 1)
             self.recurrent[number] = [(hidden.detach().float(), cell.detach().float()) for hidden, cell in scored.state]
-            sums += torch.stack([scored.nats.detach(), scored.n_scored])
-        nats, n_scored = self.world.sum(sums)
-        n_scored = n_scored.clamp(min=1)
-        scale = self.tokens_per_step / n_scored if self.n_parts > 1 else None
-        self.learner.step(scale, inputs.shape[1] / self.stage.bptt)
-        self.loss = scored.loss.detach()
-        self.running = self.running + nats / n_scored / self.vocabulary.stride
+            nats += scored.nats.detach()
+            penalty = penalty + torch.as_tensor(scored.penalty).detach()
+        self.learner.step(inputs.shape[1] / self.stage.bptt)
+        nats = self.world.sum(nats) / n_scored
+        self.loss = nats + penalty / len(self.parts)
+        self.running = self.running + nats / self.vocabulary.stride
         self.step += 1
 
     def _forget(self) -> None:

@@ -41,6 +41,7 @@ NT_ASGD = ADAMW | {
     "warmup": None,
     "nonmonotone_checks": 1,
 }
+SGD = NT_ASGD | {"name": "sgd", "learning_rate": 1.0, "clip_norm": None, "nonmonotone_checks": None}
 NO_DROPOUT = {"embedding": 0.0, "input": 0.0, "weight": 0.0, "hidden": 0.0, "output": 0.0}
 DROPOUT = {"embedding": 0.1, "input": 0.1, "weight": 0.2, "hidden": 0.1, "output": 0.1}
 STAGE = {
@@ -68,6 +69,7 @@ REGULARISED = {"objective": {"name": "next_token", "ar": 2.0, "tar": 1.0}}
 # Name to (language model, stage, bases that are N, so that ranks score different numbers of k-mers).
 TRAININGS = {
     "adamw": ({}, {}, range(30, 36)),
+    "penalties": (REGULARISED, {"optimizer": SGD, "epochs": 1}, range(20, 60)),
     "nt_asgd in parts": (REGULARISED, {"optimizer": NT_ASGD, "accumulation": 2, "validate_every": 2}, ()),
     "masked": ({"objective": {"name": "masked", "fraction": 0.2, "span": 2}}, {"accumulation": 2}, ()),
     "one strand, bfloat16": ({}, {"reverse_complement": False, "precision": "bf16-mixed", "epochs": 1}, ()),
@@ -212,7 +214,8 @@ def test_ranks_and_parts_of_batches_change_neither_losses_nor_weights(name, foun
 
 
 def test_parts_of_a_batch_on_one_rank_change_neither_losses_nor_weights():
-    whole, parts = (trained({}, {"accumulation": n}, range(30, 36), Checkpoints()) for n in (1, 4))
+    stages = ({"optimizer": SGD, "accumulation": n} for n in (1, 4))
+    whole, parts = (trained(REGULARISED, stage, range(20, 60), Checkpoints()) for stage in stages)
     for tensor, values in whole.state.items():
         torch.testing.assert_close(parts.state[tensor], values, atol=1e-5, rtol=0)
 

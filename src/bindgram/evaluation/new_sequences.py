@@ -16,7 +16,7 @@ from bindgram.evaluation.likelihood import SequenceModel
 from bindgram.evaluation.score_table import write_table
 from bindgram.evaluation.targets import Target, open_targets
 from bindgram.genome.fasta import Genome
-from bindgram.models.bundle import Bundle
+from bindgram.models.bundle import AGAIN, Bundle
 from bindgram.sequence.dna import AMBIGUOUS
 from bindgram.training.loaders import LabelledSequences
 from bindgram.training.progress import EVERY_SECONDS, announce
@@ -97,9 +97,13 @@ class Ensemble:
     def __init__(self, bundles: Sequence[Bundle], device: torch.device) -> None:
         check_bundles(bundles, "classifier")
         self.device = device
+        self.n_windows = 0  # seen so far
         widths = {bundle.settings.get("width") for bundle in bundles}
         self.width = bundles[0].settings.get("width")
-        if len(widths) > 1 or not isinstance(self.width, int):
+        for bundle in bundles:
+            if type(width := bundle.settings.get("width")) is not int or width < 1:
+                raise InputError(f"{bundle.where}: config.json: settings.width: {width!r} is no number of bp; {AGAIN}")
+        if len(widths) > 1:
             found = ", ".join(f"{bundle.where} {bundle.settings.get('width')}" for bundle in bundles)
             raise InputError(f"--model: windows of one width are averaged (bp: {found}); give models of one width")
         self.models = [classifier_of(bundle) for bundle in bundles]
@@ -114,6 +118,7 @@ class Ensemble:
         offsets = np.arange(self.width)
         windows = [span.target.codes[span.starts[:, None] + offsets] for span in spans]
         codes = np.concatenate([np.empty((0, self.width), np.uint8), *windows])
+        self.n_windows += len(codes)
         clean = (codes < AMBIGUOUS).all(axis=1)
         found = np.full((len(self.models), 2, len(codes)), np.nan)
         if clean.any():
@@ -294,7 +299,7 @@ def predict_new(
         else:
             columns = LANGUAGE_MODEL_COLUMNS
             parts = language_model_rows(models, open_targets(fasta, bed, opened, None, tiled=True))
-        tally = Tally()
+        tally = Tally(models if isinstance(models, Ensemble) else None)
         metadata = {
             "package": "bindgram",
             "version": version("bindgram"),
@@ -308,7 +313,8 @@ def predict_new(
 class Tally:
     """Rows and why some of them have no score, announced as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, ensemble: Ensemble | None) -> None:
+        self.ensemble = ensemble  # whose windows tell how fast it goes, also within one long sequence
         self.n_rows = 0
         self.reasons: dict[str, int] = {}
         self._started = self._announced = time.monotonic()
@@ -327,9 +333,11 @@ class Tally:
 
     def describe(self) -> str:
         """Rows so far, how fast, and the commonest reasons."""
-        rate = self.n_rows / max(time.monotonic() - self._started, 1e-9)
+        done, what = (self.ensemble.n_windows, "windows") if self.ensemble else (self.n_rows, "rows")
+        rate = done / max(time.monotonic() - self._started, 1e-9)
+        windows = f"{done:,} windows, " if self.ensemble else ""
         common = sorted(self.reasons.items(), key=lambda item: -item[1])[:3]
         reasons = "; ".join(f"{count:,} x {reason}" for reason, count in common)
         n_missing = sum(self.reasons.values())
         missing = f", {n_missing:,} without a score ({reasons}{'; ...' if len(self.reasons) > 3 else ''})"
-        return f"{self.n_rows:,} rows, {rate:,.0f} per second{missing if n_missing else ''}"
+        return f"{self.n_rows:,} rows, {windows}{rate:,.0f} {what} per second{missing if n_missing else ''}"

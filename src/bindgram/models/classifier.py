@@ -40,6 +40,14 @@ class Classifier(nn.Module):
         """Return (batch,) logits."""
         return self.head(self.encoder(batch), batch)
 
+    @property
+    def strand_symmetric(self) -> bool:
+        """Whether a sequence and its reverse complement have one score, but for rounding.
+
+        So it is where the encoder gives both the same values at positions in another order, and the head asks for none.
+        """
+        return getattr(self.encoder, "strand_symmetric", False) and isinstance(self.head, MaxPool | MaxMeanPool)
+
     def parameter_groups(self) -> list[list[nn.Parameter]]:
         """Parameters from input to head, for gradual unfreezing and discriminative learning rates."""
         return [*self.encoder.parameter_groups(), list(self.head.parameters())]

@@ -22,6 +22,7 @@ class Conv(nn.Module):
     """
 
     reads = "one_hot"
+    strand_symmetric = True
 
     def __init__(self, settings: ConvSettings) -> None:
         super().__init__()

@@ -94,6 +94,7 @@ class SymmetricConv(nn.Module):
     """
 
     reads = "one_hot"
+    strand_symmetric = True
     causal = False
     embedding = None
 

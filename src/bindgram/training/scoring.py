@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from bindgram.errors import InputError
-from bindgram.models.bundle import Bundle, check_tensors
+from bindgram.models.bundle import AGAIN, Bundle, check_tensors
 from bindgram.models.classifier import build_classifier
 from bindgram.models.language_model import LanguageModel, build_language_model
 from bindgram.sequence.dna import codes_of
@@ -19,7 +19,7 @@ from bindgram.training.loaders import LabelledSequences
 from bindgram.training.memory import is_out_of_memory
 from bindgram.training.progress import announce
 
-EVAL_BATCH = 512
+EVAL_BATCH = {"cpu": 128, "cuda": 512}  # a CPU is no faster with more, and needs more memory
 
 
 @torch.no_grad()
@@ -28,12 +28,13 @@ def score_strands(
 ) -> np.ndarray:
     """Logits of every sequence on the forward and on the reverse strand: (2, examples) float64.
 
-    `between` is called before every batch; what it raises ends the scoring. Where memory does not suffice for a batch,
-    smaller ones are read.
+    A model that treats both strands alike reads one of them. `between` is called before every batch; what it raises
+    ends the scoring. Where memory does not suffice for a batch, smaller ones are read.
     """
     model.eval()
-    scores, size = np.empty((2, len(data))), EVAL_BATCH
-    for strand in range(2):
+    scores, size = np.empty((2, len(data))), EVAL_BATCH[device.type]
+    n_read = 1 if getattr(model, "strand_symmetric", False) else 2
+    for strand in range(n_read):
         start = 0
         while start < len(data):
             between()
@@ -48,6 +49,7 @@ def score_strands(
                 announce(f"memory does not suffice to score {2 * size} sequences at a time: {size} from now on")
                 continue
             start += size
+    scores[n_read:] = scores[0]
     return scores
 
 
@@ -77,10 +79,20 @@ def classifier_of(bundle: Bundle) -> tuple[torch.nn.Module, Vocabulary | None]:
     second = settings.get("backward")
     backward = parse(ModelFile, shape | {"encoder": second}, f"{where}.backward").encoder if second else None
     assert not isinstance(model.encoder, SameAs)
+    vocabulary = Vocabulary(model.vocabulary.k, model.vocabulary.stride) if model.vocabulary else None
+    _check_vocabulary(bundle, vocabulary)
     classifier = build_classifier(model, model.encoder, model.vocabulary, backward)
     check_tensors(classifier.state_dict(), bundle.state, bundle.where)
     classifier.load_state_dict(dict(bundle.state), strict=True)
-    return classifier, Vocabulary(model.vocabulary.k, model.vocabulary.stride) if model.vocabulary else None
+    return classifier, vocabulary
+
+
+def _check_vocabulary(bundle: Bundle, vocabulary: Vocabulary | None) -> None:
+    if bundle.vocabulary != (vocabulary.to_json() if vocabulary else None):
+        raise InputError(
+            f"{bundle.where}: vocabulary.json is not that of the settings in config.json: files of different bundles; "
+            f"{AGAIN}"
+        )
 
 
 def language_model_of(bundle: Bundle) -> tuple[LanguageModelFile, LanguageModel, Vocabulary]:
@@ -100,10 +112,12 @@ def language_model_of(bundle: Bundle) -> tuple[LanguageModelFile, LanguageModel,
         "adapt": None,
     }
     settings = parse(LanguageModelFile, shape, f"{bundle.where}: config.json: settings")
+    vocabulary = Vocabulary(settings.vocabulary.k, settings.vocabulary.stride)
+    _check_vocabulary(bundle, vocabulary)
     model = build_language_model(settings, settings.pretrain.dropout)
     check_tensors(model.state_dict(), bundle.state, bundle.where)
     model.load_state_dict(dict(bundle.state), strict=True)
-    return settings, model, Vocabulary(settings.vocabulary.k, settings.vocabulary.stride)
+    return settings, model, vocabulary
 
 
 def labelled_sequences(rows: pd.DataFrame, vocabulary: Vocabulary | None) -> LabelledSequences:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from bindgram.errors import InputError
 from bindgram.evaluation import new_sequences
 from bindgram.evaluation.likelihood import SequenceModel
-from bindgram.evaluation.new_sequences import Ensemble, classifier_rows, language_model_rows, window_starts
+from bindgram.evaluation.new_sequences import Ensemble, Tally, classifier_rows, language_model_rows, window_starts
 from bindgram.evaluation.targets import LEAVES, Target
 from bindgram.sequence.dna import reverse_complement
 from bindgram.training.loaders import LabelledSequences
@@ -134,3 +136,36 @@ def test_a_language_model_scores_whole_sequences(make_bundle):
     assert rows[2]["spread"] > 0
     assert rows[1]["reason"] == "no k-mer of A, C, G, T that follows another"
     assert "score" not in rows[1]
+
+
+@pytest.mark.parametrize("width", [None, 0, -5, True, "40", 40.0])
+def test_a_width_that_is_no_number_of_bp_is_refused(make_bundle, width):
+    bundle = make_bundle("tiny_cnn")
+    with pytest.raises(InputError, match=r"settings.width: .* is no number of bp"):
+        Ensemble([replace(bundle, settings={**bundle.settings, "width": width})], CPU)
+
+
+def test_files_of_another_vocabulary_are_refused(make_bundle):
+    cnn, lstm, lm = (make_bundle(name) for name in ("tiny_cnn", "tiny_lstm", "language_model"))
+    longer = {**lm.vocabulary, "k": 4}
+    for bundle, vocabulary in ((cnn, lm.vocabulary), (lstm, None), (lstm, longer)):
+        with pytest.raises(InputError, match=r"vocabulary\.json is not that of the settings"):
+            Ensemble([replace(bundle, vocabulary=vocabulary)], CPU)
+    with pytest.raises(InputError, match=r"vocabulary\.json is not that of the settings"):
+        SequenceModel(replace(lm, vocabulary=longer), CPU)
+
+
+def test_progress_counts_windows_where_a_sequence_has_many(make_bundle):
+    ensemble = Ensemble([make_bundle("tiny_cnn")], CPU)
+    tally = Tally(ensemble)
+    assert (
+        len(
+            [
+                row
+                for rows in tally.counted(classifier_rows(ensemble, [target("a", 95)], 20, every_window=False))
+                for row in rows
+            ]
+        )
+        == 1
+    )
+    assert tally.describe().startswith("1 rows, 4 windows, ")

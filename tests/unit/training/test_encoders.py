@@ -10,13 +10,16 @@ import torch
 from bindgram.data.examples import ExampleTable
 from bindgram.evaluation.predict import predict_test_sets
 from bindgram.models.bundle import load_bundle, save_bundle
-from bindgram.models.classifier import ENCODERS
-from bindgram.sequence.dna import codes_of, strings_of
+from bindgram.models.classifier import ENCODERS, build_classifier
+from bindgram.sequence.dna import codes_of, reverse_complement, strings_of
+from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.encoders import DROPOUTS, EncoderSettings
 from bindgram.settings.models import ModelFile
 from bindgram.training import stages
 from bindgram.training.checkpoints import Checkpoints
 from bindgram.training.export import export_classifier
+from bindgram.training.loaders import LabelledSequences
+from bindgram.training.scoring import score_strands
 
 CPU = torch.device("cpu")
 SIZES = {
@@ -92,7 +95,34 @@ def test_every_encoder_is_trained_stored_scored_on_both_strands_and_exported(nam
     strands = rows["score_forward"], rows["score_reverse"]
     np.testing.assert_allclose(rows["score"], np.mean(strands, axis=0))
     assert np.allclose(*strands, rtol=0, atol=1e-5) == (name in SYMMETRIC)
+    other_strand = table()
+    codes = codes_of(list(other_strand.frame["sequence"]))
+    other_strand.frame["sequence"] = strings_of(reverse_complement(codes))
+    turned = predict_test_sets(stored, {"T": other_strand}, CPU)  # a symmetric model reads one strand only
+    np.testing.assert_allclose(turned["score_forward"], rows["score_reverse"], rtol=0, atol=1e-5)
     if name in ("deepsea", "danq", "symmetric_conv"):  # the others: test_export
         exported = export_classifier(stored).module()
         codes = torch.from_numpy(codes_of(list(table().frame["sequence"])).astype(np.int64))
         np.testing.assert_allclose(exported(codes).detach(), rows["score"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["concat_pool", "max_pool", "max_mean_pool"])
+@pytest.mark.parametrize("name", SIZES)
+def test_one_strand_is_read_where_both_give_one_score(name, head):
+    file = model_file(name)
+    file = ModelFile.model_validate(file.model_dump() | {"head": file.head.model_dump() | {"name": head}})
+    model = build_classifier(file, file.encoder, file.vocabulary).eval()
+    generator = torch.Generator().manual_seed(1)
+    for weights in model.parameters():
+        torch.nn.init.uniform_(weights, -0.8, 0.8, generator=generator)
+    codes = codes_of(list(table().frame["sequence"]))
+    vocabulary = Vocabulary(3, 1) if file.vocabulary else None
+    data = LabelledSequences(codes, np.zeros(len(codes), np.float32), vocabulary)
+    with torch.no_grad():
+        there, back = (
+            model(data.batch(np.arange(len(codes)), np.full(len(codes), turned), CPU)).numpy()
+            for turned in (False, True)
+        )
+    symmetric = name in SYMMETRIC and head != "concat_pool"
+    assert model.strand_symmetric == symmetric == np.allclose(there, back, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(score_strands(model, data, CPU), [there, back], rtol=0, atol=1e-5)

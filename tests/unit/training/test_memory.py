@@ -116,7 +116,7 @@ class Numbers:
 
 
 def test_scoring_goes_on_with_smaller_batches(monkeypatch, capsys):
-    monkeypatch.setattr(scoring, "EVAL_BATCH", 8)
+    monkeypatch.setitem(scoring.EVAL_BATCH, "cpu", 8)
     model = Greedy(most=3)
     scores = score_strands(model, Numbers(), CPU)
     assert scores.tolist() == [list(range(11)), list(range(100, 111))]

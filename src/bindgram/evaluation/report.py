@@ -326,11 +326,11 @@ def _gain(value: float) -> Markup:
 
 
 LIKELIHOOD = (
-    " A row likelihood_<language model> has seen no peak: it is the language model alone, scoring how much more it takes"
-    " a sequence for genomic DNA than a model does that knows only which base tends to follow which (difference of the"
-    " log-likelihoods per base; an order-1 Markov model). It tells real DNA from shuffles without knowing any binding"
-    " site. So on test sets of shuffles a pretrained model shows binding only as far as it lies above this row, and a"
-    " gain counts only where it holds on genomic negatives too."
+    " A row likelihood_<language model> has seen no peak: it is the language model alone, scoring how much more it"
+    " takes a sequence for genomic DNA than a model does that knows only which base tends to follow which"
+    " (difference of the log-likelihoods per base; an order-1 Markov model). It tells real DNA from shuffles"
+    " without knowing any binding site. So on test sets of shuffles a pretrained model shows binding only as far"
+    " as it lies above this row, and a gain counts only where it holds on genomic negatives too."
 )
 
 

@@ -130,6 +130,8 @@ def print_efficiency(rows: pd.DataFrame) -> None:
 def print_tables(folder: Path) -> None:
     """Print every table that has rows."""
     files = [path for path in (folder / "runs.tsv", folder / "floor.tsv") if path.exists()]
+    if not files:
+        raise SystemExit(f"{folder}: no rows yet; run another subcommand first, or name --folder benchmarks/training")
     rows = pd.concat([pd.read_csv(path, sep="\t") for path in files], ignore_index=True)
     rows["variant"] = rows["variant"].fillna("")
     for question, metrics in {

@@ -830,12 +830,6 @@ def pairs(name, inputs, outputs, wildcards):
     return " ".join(f"{name} {one} {other}".format(**wildcards) for one, other in zip(inputs, outputs))
 
 
-def watched(*folders):
-    """What trainings can be watched by, beside the text of the job. Snakemake shows the logs of a failed job up to the
-    first that is no text, and the events are none, so that a long table does not follow the text."""
-    return [f"{folder}/{name}" for name in ("events.tfevents", "metrics.csv") for folder in folders]
-
-
 SEED_FOLDERS = of_seeds(TRAIN_LOG.rpartition("/")[0])
 SEED_PREDICTIONS = of_seeds(PREDICTIONS)
 SEED_METRICS = of_seeds(METRICS)

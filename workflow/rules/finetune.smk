@@ -10,8 +10,7 @@ rule finetune_classifier:
     output:
         bundles=[f"{folder}/{name}" for folder in SEED_FOLDERS for name in (*MODEL_FILES, "train_log.tsv")],
     log:
-        text="results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
-        watched=watched(*of_seeds("results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}/s{seed}")),
+        "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
     benchmark:
         "results/benchmarks/finetune_classifier/{model}/{split}/{experiment}/{scheme}.tsv"
     wildcard_constraints:
@@ -40,4 +39,4 @@ rule finetune_classifier:
         " --checkpoints results/checkpoints/{wildcards.model}/{wildcards.split}/{wildcards.experiment}/{wildcards.scheme}"
         " --log-folder results/logs/finetune_classifier/{wildcards.model}/{wildcards.split}/"
         "{wildcards.experiment}/{wildcards.scheme}"
-        " --threads {threads} {params.how} --revision {params.settings[revision]} > {log.text} 2>&1"
+        " --threads {threads} {params.how} --revision {params.settings[revision]} > {log} 2>&1"

@@ -15,8 +15,7 @@ rule pretrain_language_model:
         train_log="results/lm/{lm}/{assembly}.{split}/train_log.tsv",
         card="results/lm/{lm}/{assembly}.{split}/README.md",
     log:
-        text="results/logs/pretrain_language_model/{lm}/{assembly}.{split}.log",
-        watched=watched("results/logs/pretrain_language_model/{lm}/{assembly}.{split}"),
+        "results/logs/pretrain_language_model/{lm}/{assembly}.{split}.log",
     benchmark:
         "results/benchmarks/pretrain_language_model/{lm}/{assembly}.{split}.tsv"
     priority: 100
@@ -50,7 +49,7 @@ rule pretrain_language_model:
         " --seed {params.settings[seed]} --threads {params.threads} {params.how}"
         " --checkpoints results/checkpoints/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}"
         " --log-folder results/logs/pretrain_language_model/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}"
-        " --revision {params.settings[revision]} > {log.text} 2>&1"
+        " --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule adapt_language_model:
@@ -66,8 +65,7 @@ rule adapt_language_model:
         train_log="results/lm/{lm}/{assembly}.{split}.{group}/train_log.tsv",
         card="results/lm/{lm}/{assembly}.{split}.{group}/README.md",
     log:
-        text="results/logs/adapt_language_model/{lm}/{assembly}.{split}.{group}.log",
-        watched=watched("results/logs/adapt_language_model/{lm}/{assembly}.{split}.{group}"),
+        "results/logs/adapt_language_model/{lm}/{assembly}.{split}.{group}.log",
     benchmark:
         "results/benchmarks/adapt_language_model/{lm}/{assembly}.{split}.{group}.tsv"
     priority: 100
@@ -96,4 +94,4 @@ rule adapt_language_model:
         " --checkpoints results/checkpoints/{wildcards.lm}/{wildcards.assembly}.{wildcards.split}.{wildcards.group}"
         " --log-folder results/logs/adapt_language_model/{wildcards.lm}/"
         "{wildcards.assembly}.{wildcards.split}.{wildcards.group}"
-        " {params.how} --revision {params.settings[revision]} > {log.text} 2>&1"
+        " {params.how} --revision {params.settings[revision]} > {log} 2>&1"

@@ -66,7 +66,7 @@ def test_exact_shuffles_leave_nothing_to_a_dinucleotide_baseline(table):
 def test_likelihood_of_the_language_model_stands_beside_the_models(finished_run, table, test_set):
     row = row_of(table, experiment="control", model="likelihood_tiny", test_set=test_set, metric="auroc")
     assert float(row["low"]) < float(row["value"]) < float(row["high"])
-    assert "log-likelihood of a sequence" in (finished_run.root / "results/report/summary.html").read_text()
+    assert "of the log-likelihoods per base" in (finished_run.root / "results/report/summary.html").read_text()
 
 
 def test_experiment_with_too_few_peaks_is_skipped_with_the_reason(finished_run, table):

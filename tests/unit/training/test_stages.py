@@ -8,7 +8,7 @@ import torch
 from bindgram.data import markov
 from bindgram.data.examples import ExampleTable, empty_examples
 from bindgram.errors import InputError
-from bindgram.evaluation.predict import predict_test_sets
+from bindgram.evaluation.predict import predict_test_sets, predict_tiles
 from bindgram.models.bundle import load_bundle, save_bundle
 from bindgram.sequence.dna import strings_of
 from bindgram.sequence.kmers import Vocabulary
@@ -334,9 +334,9 @@ def test_prediction_refuses_windows_of_another_width():
         predict_test_sets(bundle, {"T1": other}, CPU)
 
 
-def test_prediction_refuses_a_language_model():
+def test_tiles_are_scored_by_classifiers_only():
     with pytest.raises(InputError, match="kind is language_model"):
-        predict_test_sets(lm_bundle(), {"T1": planted_table(n=4)}, CPU)
+        predict_tiles(lm_bundle(), None, None, CPU)
 
 
 def test_fine_tuning_of_skipped_labels_is_skipped_with_the_reason():

@@ -22,7 +22,10 @@ ALLOWED = {
     "models": BASE | {"batch"},
     "training": BASE | {"genome", "sequence", "data", "batch", "models"},
     "evaluation": BASE | {"genome", "sequence", "data", "batch", "models", "training"},
-    "cli": BASE | {"genome", "sequence", "data", "batch", "models", "training", "evaluation"},
+    "interpretation": BASE | {"genome", "sequence", "data", "batch", "models", "training", "evaluation"},
+    "report": BASE | {"genome", "sequence", "data", "evaluation", "interpretation"},
+    "cli": BASE
+    | {"genome", "sequence", "data", "batch", "models", "training", "evaluation", "interpretation", "report"},
 }
 TORCH = {"torch", "lightning", "pytorch_lightning", "torchmetrics", "safetensors"}
 WITHOUT_TORCH = {"errors", "provenance", "settings", "genome", "sequence", "data"}

@@ -28,11 +28,11 @@ from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
 from bindgram.evaluation.metrics import METRICS, empty_result
 from bindgram.evaluation.overlap import COLUMNS as OVERLAP_COLUMNS
 from bindgram.evaluation.predictions import SCHEMA as PREDICTIONS_SCHEMA
-from bindgram.evaluation.report_data import REASON_NAMES
 from bindgram.evaluation.sanity import MEANINGS
 from bindgram.evaluation.tiled import empty_tiled_result
 from bindgram.models.bundle import BUNDLE_FILES
 from bindgram.provenance import make_provenance
+from bindgram.report.data import REASON_NAMES
 from bindgram.settings import Assembly, Config, Experiment, LanguageModelFile, ModelFile, SplitFile
 from bindgram.settings.filters import OVERLAP_MODES, parse_filter
 from bindgram.training.objectives import OBJECTIVES

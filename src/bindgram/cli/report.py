@@ -59,10 +59,10 @@ def report(
     from bindgram.data.tiles import Tiles
     from bindgram.evaluation.audit import read_audit
     from bindgram.evaluation.collect import read_collected
-    from bindgram.evaluation.report import summary_page
-    from bindgram.evaluation.report_audit import suspicious_notes
-    from bindgram.evaluation.report_data import data_page, find_filter_tables
-    from bindgram.evaluation.report_methods import methods_page
+    from bindgram.report.audit import suspicious_notes
+    from bindgram.report.data import data_page, find_filter_tables
+    from bindgram.report.methods import methods_page
+    from bindgram.report.summary import summary_page
 
     try:
         config = parse(Config, json.loads(config_json), "--config-json")

@@ -261,3 +261,17 @@ def write_filter_table(path: Path, rows: Iterable[Sequence[object]], columns: Se
     lines = [columns, *rows]
     assert all(len(line) == len(columns) for line in lines)
     write_text(path, "".join("\t".join(str(cell) for cell in line) + "\n" for line in lines))
+
+
+def read_filter_table(path: Path) -> pd.DataFrame:
+    """Read counts per reason.
+
+    Raises
+    ------
+    InputError : not a table with the columns ``reason`` and ``n``.
+    """
+    try:
+        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        return frame.assign(n=frame["n"].astype(int), reason=frame["reason"])
+    except (KeyError, ValueError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{path}: not a table of counts with columns reason and n ({error}); make it again") from None

@@ -1,1 +1,1 @@
-"""Predictions, metrics, baselines, figures and report tables."""
+"""Predictions, metrics, baselines, comparisons and figures."""

@@ -13,9 +13,9 @@ import pandas as pd
 
 from bindgram.data.examples import COLUMNS as EXAMPLE_COLUMNS
 from bindgram.data.examples import ExampleTable, canonical_sequences
+from bindgram.data.filters import read_filter_table
 from bindgram.data.negatives import KLET_SCHEMES
 from bindgram.errors import InputError
-from bindgram.evaluation.report_data import read_filter_table
 from bindgram.evaluation.sanity_case import POSITIVES, Case, Check, Looked, bedtools
 from bindgram.evaluation.sanity_places import PLACE_CHECKS
 from bindgram.provenance import write_text

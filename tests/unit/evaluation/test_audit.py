@@ -29,10 +29,10 @@ from bindgram.evaluation.audit import (
     thin,
     write_audit,
 )
-from bindgram.evaluation.report_audit import FEATURE_NAMES
 from bindgram.genome.fasta import Genome
 from bindgram.genome.regions import make_regions
 from bindgram.provenance import make_provenance
+from bindgram.report.audit import FEATURE_NAMES
 from bindgram.sequence.dna import codes_of, encode, strings_of
 from bindgram.sequence.kmers import count_kmers
 from bindgram.sequence.shuffles import shuffle_klets

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from bindgram.evaluation.collect import COLUMNS
-from bindgram.evaluation.report import lines_of, summary_page
+from bindgram.report.summary import lines_of, summary_page
 from bindgram.settings import Config
 
 

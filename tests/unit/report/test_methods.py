@@ -1,6 +1,6 @@
 from bindgram.data.tiles import REPEAT_SOURCES
-from bindgram.evaluation.html import escaped
-from bindgram.evaluation.report_methods import (
+from bindgram.report.html import escaped
+from bindgram.report.methods import (
     REPEAT_WORDS,
     describe_test_set,
     flatten,

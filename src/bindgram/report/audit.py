@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from bindgram.evaluation.audit import FEATURES
-from bindgram.evaluation.html import Markup, cell, element, folded, joined, row, table
+from bindgram.report.html import Markup, cell, element, folded, joined, row, table
 
 Audits = Mapping[str, pd.DataFrame]  # experiment to its audit
 FEATURE_NAMES = {

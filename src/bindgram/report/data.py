@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from bindgram.data.filters import reason_of
+from bindgram.data.filters import read_filter_table, reason_of
 from bindgram.data.tiled import TEST_SET as TILED
 from bindgram.errors import InputError
-from bindgram.evaluation.html import Markup, cell, element, folded, page, row, table
-from bindgram.evaluation.report_audit import Audits, audit_section
+from bindgram.report.audit import Audits, audit_section
+from bindgram.report.html import Markup, cell, element, folded, page, row, table
 from bindgram.settings.filters import FilterSetting, parse_filter
 
 SUFFIX = ".filter"
@@ -68,20 +68,6 @@ REASON_NAMES = {
 }
 POSITIVES = "Positives: from peaks to windows"
 Tables = dict[str, dict[str, dict[str, int]]]  # step to experiment to reason to count
-
-
-def read_filter_table(path: Path) -> pd.DataFrame:
-    """Read counts per reason.
-
-    Raises
-    ------
-    InputError : not a table with the columns ``reason`` and ``n``.
-    """
-    try:
-        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-        return frame.assign(n=frame["n"].astype(int), reason=frame["reason"])
-    except (KeyError, ValueError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path}: not a table of counts with columns reason and n ({error}); make it again") from None
 
 
 def find_filter_tables(

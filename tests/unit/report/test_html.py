@@ -1,4 +1,4 @@
-from bindgram.evaluation.html import Markup, cell, element, escaped, page, row, table
+from bindgram.report.html import Markup, cell, element, escaped, page, row, table
 
 
 def test_text_is_escaped_and_markup_is_not():

@@ -1,7 +1,8 @@
 import pytest
 
+from bindgram.data.filters import read_filter_table
 from bindgram.errors import InputError
-from bindgram.evaluation.report_data import data_page, find_filter_tables, gather, read_filter_table
+from bindgram.report.data import data_page, find_filter_tables, gather
 
 
 def test_counts_are_gathered_by_step_and_experiment(tmp_path, visible):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bindgram.evaluation.html import Markup, cell, element, escaped, joined, page, row, table
 from bindgram.evaluation.metrics import WITHOUT
-from bindgram.evaluation.report_methods import describe_test_set
+from bindgram.report.html import Markup, cell, element, escaped, joined, page, row, table
+from bindgram.report.methods import describe_test_set
 from bindgram.settings import Config
 
 METRIC_NAMES = {"auroc": "AUROC", "average_precision": "Average precision", "mcc": "MCC"}
@@ -68,7 +68,7 @@ def lines_of(
 
     Parameters
     ----------
-    suspicious : of `bindgram.evaluation.report_audit.suspicious_notes`.
+    suspicious : of `bindgram.report.audit.suspicious_notes`.
     ratio : negatives per positive that were wanted, where it is known; a line with notably fewer says so.
     each_split : one line per split; else one line for all of them, with the sums of their counts.
     """
@@ -129,7 +129,7 @@ def summary_page(
     ----------
     frame : of `bindgram.evaluation.collect.read_collected`.
     test_set, metric : the headline. floor : the baseline that every score is compared with.
-    suspicious : experiment and table to what the audit found; see `bindgram.evaluation.report_audit`.
+    suspicious : experiment and table to what the audit found; see `bindgram.report.audit`.
     """
     test_sets = sorted({name for name in frame["test_set"] if name}, key=lambda name: (name != test_set, name))
     lines = lines_of(frame, test_set, suspicious, _ratio(config, test_set), each_split=False)

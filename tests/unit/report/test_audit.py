@@ -2,9 +2,9 @@ import pandas as pd
 import pytest
 
 from bindgram.evaluation.audit import COLUMNS, FEATURES, read_audit, write_audit
-from bindgram.evaluation.html import page
-from bindgram.evaluation.report_audit import audit_section, suspicious_notes
-from bindgram.evaluation.report_data import data_page
+from bindgram.report.audit import audit_section, suspicious_notes
+from bindgram.report.data import data_page
+from bindgram.report.html import page
 
 
 def audit(aurocs, suspicious=(), table="T1", split="test"):

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from bindgram.evaluation.html import Markup, cell, element, page, row, table
 from bindgram.evaluation.statistics import BLOCKS_PER_TESTED_LENGTH, MIN_POSITIVE_BLOCKS
+from bindgram.report.html import Markup, cell, element, page, row, table
 from bindgram.settings import Config
 
 PACKAGES = ("bindgram", "torch", "numpy", "pandas", "scikit-learn", "scipy", "seqpro", "pysam")

@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +99,7 @@ def make_provenance(
     settings: Mapping[str, Any],
     inputs: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int | None = None,
+    packages: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Describe how an output was made.
 
@@ -109,11 +110,12 @@ def make_provenance(
     settings : the stage's own resolved settings, JSON-serialisable.
     inputs : name of an input to the provenance that its producer stored in it (with key ``digest``).
     seed : seed of the step, if it draws random numbers.
+    packages : installed packages whose numbers these are, such as torch; whoever reads the output may not have them.
 
     Returns
     -------
-    Dict with ``package, version, command, revision, settings, seed, inputs`` (name to digest) and ``revisions``:
-    the revision of this command and of all commands upstream.
+    Dict with ``package, version, command, revision, settings, seed, inputs`` (name to digest), ``revisions``: the
+    revision of this command and of all commands upstream, and ``packages``: likewise, the versions of each package.
 
     Raises
     ------
@@ -131,6 +133,7 @@ def make_provenance(
                     f"run {made_by} and what depends on it again"
                 )
     revisions[command] = revision
+    own = {"packages": {name: [version(name)] for name in packages}}
     return {
         "package": "bindgram",
         "version": version("bindgram"),
@@ -140,4 +143,14 @@ def make_provenance(
         "seed": seed,
         "inputs": {name: upstream.get("digest") for name, upstream in sorted(inputs.items())},
         "revisions": dict(sorted(revisions.items())),
+        "packages": merge_packages([own, *inputs.values()]),
     }
+
+
+def merge_packages(provenances: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Package to all its versions in some provenances, sorted."""
+    found: dict[str, set[str]] = {}
+    for provenance in provenances:
+        for name, versions in provenance.get("packages", {}).items():
+            found.setdefault(name, set()).update(versions)
+    return {name: sorted(versions) for name, versions in sorted(found.items())}

@@ -3,6 +3,7 @@ import resource
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -11,6 +12,7 @@ from bindgram.provenance import (
     atomic_path,
     digest,
     make_provenance,
+    merge_packages,
     sha256_file,
     step_rng,
     write_json,
@@ -140,6 +142,17 @@ def test_generator_is_a_function_of_seed_and_names_alone():
         draw(1, "battery"),
     }
     assert len(others) == 4
+
+
+def test_provenance_carries_the_versions_of_packages_from_upstream_without_having_them():
+    bundle = make_provenance("finetune", 1, {}) | {"packages": {"torch": ["2.0.0"], "absent": ["1"]}}
+    scores = make_provenance("score", 1, {}, {"bundle": bundle}, packages=["click"])
+    assert scores["packages"] == {"absent": ["1"], "click": [version("click")], "torch": ["2.0.0"]}
+
+
+def test_every_version_that_made_an_input_is_kept():
+    given = {"a": {"packages": {"torch": ["2.1", "2.0"]}}, "b": {"packages": {"torch": ["1.9"]}}, "c": {}}
+    assert merge_packages(given.values()) == {"torch": ["1.9", "2.0", "2.1"]}
 
 
 def test_provenance_carries_the_digests_of_inputs_and_all_revisions_upstream():

@@ -41,5 +41,5 @@ def baseline(
     for name, k, inverse_regularisation, output in baselines:
         result = score_test_sets(examples, tests, k, inverse_regularisation)
         settings = {"name": name, "k": k, "inverse_regularisation": inverse_regularisation}
-        provenance = make_provenance("baseline", revision, settings, inputs)
+        provenance = make_provenance("baseline", revision, settings, inputs, packages=["scikit-learn"])
         write_predictions(output, result.frame, result.status, result.reason, provenance, result.skipped_test_sets)

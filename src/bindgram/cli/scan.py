@@ -90,7 +90,7 @@ def _scan_with_bundles(
     for folder, output in bundles:
         model = load_bundle(folder)
         inputs = {"bundle": model.provenance, "tiled": tiles.provenance}
-        provenance = make_provenance("scan", revision, {}, inputs)
+        provenance = make_provenance("scan", revision, {}, inputs, packages=["torch"])
         reason = model.reason if model.skipped else tiles.reason
         if reason:
             scored = TiledScores(status="skipped", reason=reason, provenance=provenance)
@@ -115,7 +115,7 @@ def _scan_with_baselines(
     reason = why_untrained(examples) or tiles.reason
     for name, k, inverse_regularisation, output in baselines:
         settings = {"name": name, "k": k, "inverse_regularisation": inverse_regularisation}
-        provenance = make_provenance("scan", revision, settings, inputs)
+        provenance = make_provenance("scan", revision, settings, inputs, packages=["scikit-learn"])
         if reason:
             scored = TiledScores(status="skipped", reason=reason, provenance=provenance)
         else:

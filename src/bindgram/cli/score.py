@@ -65,7 +65,7 @@ def score(
     for folder, output in bundles:
         model = load_bundle(folder)
         inputs = {"bundle": model.provenance} | {name: table.provenance for name, table in tables.items()}
-        provenance = make_provenance("score", revision, {}, inputs)
+        provenance = make_provenance("score", revision, {}, inputs, packages=["torch"])
         if model.skipped:
             write_predictions(output, None, model.status, model.reason, provenance)
             continue

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bindgram.errors import InputError
 from bindgram.evaluation.metrics import RANK_METRICS, WITHOUT
-from bindgram.provenance import digest, make_provenance, sha256_file, write_json, write_text
+from bindgram.provenance import digest, make_provenance, merge_packages, sha256_file, write_json, write_text
 from bindgram.settings import Experiment
 from bindgram.settings.sheets import slug
 
@@ -301,6 +301,7 @@ def write_collected(path: Path, collected: Collected, revision: int) -> None:
     for provenance in sources.values():
         revisions.update(provenance.get("revisions", {}))
     merged = {"digest": digest(sorted(str(p.get("digest")) for p in sources.values())), "revisions": revisions}
+    merged["packages"] = merge_packages(sources.values())
     provenance = make_provenance("collect", revision, {}, {"metrics": merged}) | {"digest": sha256_file(path)}
     counts = collected.frame["status"].value_counts()
     versions = sorted({str(source.get("version")) for source in sources.values()})

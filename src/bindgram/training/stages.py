@@ -48,7 +48,7 @@ def pretrain(
     """
     check_corpus(settings, corpus)
     used = settings.model_dump(include={*READ_ALIKE, "objective", "pretrain"})
-    provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed)
+    provenance = make_provenance("pretrain", revision, used, {"corpus": corpus.provenance}, seed, ["torch"])
     streams = {split: corpus.tokens(split) for split in ("train", "valid")}
     return _language_model(settings, "pretrain", streams, used, provenance, device, checkpoints, log)
 
@@ -101,7 +101,7 @@ def adapt(
         if base.settings.get(section) != used[section]:
             raise InputError(f"base bundle: {section} is {base.settings.get(section)}, the file says {used[section]}")
     inputs = {f"positives{number}": table.provenance for number, table in enumerate(positives)}
-    provenance = make_provenance("adapt", revision, used, {"base": base.provenance, **inputs}, seed)
+    provenance = make_provenance("adapt", revision, used, {"base": base.provenance, **inputs}, seed, ["torch"])
     usable = [table for table in positives if not table.skipped and not table.held_out]
     if base.skipped or not usable:
         reason = base.reason if base.skipped else positives[0].reason or positives[0].held_out["reason"]
@@ -194,7 +194,8 @@ def finetune(
     given = {"pretrained": pretrained, "backward": backward_pretrained}
     bundles = {name: bundle for name, bundle in given.items() if bundle is not None}
     inputs = {name: bundle.provenance for name, bundle in bundles.items()}
-    provenance = make_provenance("finetune", revision, used, {"labelled": labelled.provenance, **inputs}, seed)
+    inputs["labelled"] = labelled.provenance
+    provenance = make_provenance("finetune", revision, used, inputs, seed, ["torch"])
     if skip := why_skipped(labelled, bundles.values()):
         return skipped_bundle("classifier", skip, used, provenance)
     checkpoint = checkpoints.of(provenance, device)

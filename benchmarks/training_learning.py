@@ -55,6 +55,6 @@ def score_floor(name: str, data: Path, folder: Path) -> None:
             found = model.score(list(codes_of(list(rows["sequence"]))))
             scores, labels = (found.model - found.markov).mean(axis=0), rows["label"].to_numpy()
             row = {"question": collection, "experiment": experiment, "model": "likelihood", "seed": 0, "variant": ""}
-            row |= {"auroc": auroc(labels, scores, None), "average_precision": average_precision(labels, scores, None)}
+            row |= {"auroc": auroc(labels, scores), "average_precision": average_precision(labels, scores)}
             append(path, row, FLOOR_COLUMNS)
             print(f"{collection} {experiment}: AUROC {row['auroc']:.3f}", flush=True)

@@ -25,7 +25,8 @@ from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
 from bindgram.evaluation.audit import COLUMNS as AUDIT_COLUMNS
 from bindgram.evaluation.audit import FEATURES
 from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
-from bindgram.evaluation.metrics import METRICS, empty_result
+from bindgram.evaluation.evaluate import empty_result
+from bindgram.evaluation.metrics import DEFINITION_COLUMNS, METRICS
 from bindgram.evaluation.overlap import COLUMNS as OVERLAP_COLUMNS
 from bindgram.evaluation.predictions import SCHEMA as PREDICTIONS_SCHEMA
 from bindgram.evaluation.sanity import MEANINGS
@@ -250,8 +251,14 @@ def test_reasons_of_the_filters_are_among_those_described():
 def test_formats_have_every_key_of_the_metrics():
     described = section(FORMATS, "Metrics")
     for key in empty_result(""):
-        name = re.sub(rf"^({'|'.join(METRICS)})\.", "<metric>.", key)
+        name = re.sub(rf"^({'|'.join(METRICS)})(?=\.|$)", "<metric>", key)
         assert f"`<test_set>.{name}`" in described, key
+
+
+def test_formats_name_every_metric_in_the_order_of_the_registry():
+    described = section(FORMATS, "Metric definitions")
+    assert first_names(described) == set(DEFINITION_COLUMNS)
+    assert re.findall(r"^- `(\w+)`", described, flags=re.MULTILINE) == list(METRICS)
 
 
 def test_formats_have_every_key_of_the_metrics_of_tiles():

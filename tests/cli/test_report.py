@@ -11,13 +11,13 @@ from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
 
 HEADER = (
-    "experiment\ttf\tbiosample\tmodel\tscheme\tseed\tsplit\ttest_set\tmetric\tvalue\tlow\thigh\tfloor\tn_positives"
-    "\tn_negatives\tflag\tstatus\treason\n"
+    "experiment\ttf\tbiosample\tmodel\tscheme\tseed\tsplit\ttest_set\tmetric\tunit\tvalue\tlow\thigh\tfloor"
+    "\tn_positives\tn_negatives\tflag\tstatus\treason\n"
 )
 ROWS = (
-    "E1\tCTCF\tK562\tdeepbind_cnn\tgenomic_matched\t1\tf\tT2\taverage_precision\t0.700000\t0.600000\t0.800000\t0.300000"
-    "\t50\t500\t\tok\t\n"
-    "E2\tMAX\tK562\tdeepbind_cnn\tgenomic_matched\t1\tf\t\t\t\t\t\t\t\t\t\tskipped\ttoo few peaks\n"
+    "E1\tCTCF\tK562\tdeepbind_cnn\tgenomic_matched\t1\tf\tT2\taverage_precision\tfraction\t0.700000\t0.600000\t0.800000"
+    "\t0.300000\t50\t500\t\tok\t\n"
+    "E2\tMAX\tK562\tdeepbind_cnn\tgenomic_matched\t1\tf\t\t\t\t\t\t\t\t\t\t\tskipped\ttoo few peaks\n"
 )
 
 

@@ -20,6 +20,7 @@ rule collect_metrics:
             labels={"content": "all metrics with intervals (table to download)"},
         ),
         provenance="results/metrics.tsv.json",
+        definitions="results/metric_definitions.tsv",
     log:
         "results/logs/collect_metrics.log",
     benchmark:
@@ -37,7 +38,7 @@ rule collect_metrics:
         ),
     shell:
         "bindgram collect --experiment-sheet {input.sheet} {params.settings[collected]} --output {output.table}"
-        " --revision {params.settings[revision]} > {log} 2>&1"
+        " --definitions {output.definitions} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule plot_experiment:

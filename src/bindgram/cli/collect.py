@@ -30,6 +30,7 @@ from bindgram.errors import InputError
     "the order of the rules: the last that exists is quoted as the reason of a failure.",
 )
 @click.option("--output", type=NewFile, required=True, help="Tidy table (TSV); its provenance goes to OUTPUT.json.")
+@click.option("--definitions", type=NewFile, help="Also write what every metric is: unit, definition, source (TSV).")
 @revision_option
 def collect(
     experiment_sheet: Path,
@@ -44,10 +45,11 @@ def collect(
     missing_as_failed: bool,
     log_template: tuple[str, ...],
     output: Path,
+    definitions: Path | None,
     revision: int,
 ) -> None:
     """Gather the metrics of all experiments and models in one table; refuse results of mixed revisions."""
-    from bindgram.evaluation.collect import Request, collect_metrics, write_collected
+    from bindgram.evaluation.collect import Request, collect_metrics, write_collected, write_definitions
     from bindgram.settings import read_experiments
 
     if floor not in baselines:
@@ -65,3 +67,5 @@ def collect(
         log_template if missing_as_failed else None,
     )
     write_collected(output, collect_metrics(request), revision)
+    if definitions:
+        write_definitions(definitions)

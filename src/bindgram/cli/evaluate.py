@@ -40,7 +40,7 @@ def evaluate(
     import pandas as pd
 
     from bindgram.data.homology import read_homologs
-    from bindgram.evaluation.metrics import check_scores, evaluate_predictions, metrics_without
+    from bindgram.evaluation.evaluate import check_scores, evaluate_predictions, metrics_without
     from bindgram.evaluation.predictions import read_predictions
 
     settings = {"replicates": replicates, "confidence": confidence, "max_block_bp": max_block_bp}

@@ -14,13 +14,20 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bindgram.errors import InputError
-from bindgram.evaluation.metrics import RANK_METRICS, WITHOUT
+from bindgram.evaluation.metrics import (
+    DEFINITION_COLUMNS,
+    METRICS,
+    NOT_DEFINED,
+    RANK_METRICS,
+    WITHOUT,
+    definition_rows,
+)
 from bindgram.provenance import digest, make_provenance, merge_packages, sha256_file, write_json, write_text
 from bindgram.settings import Experiment
 from bindgram.settings.sheets import slug
 
 COLUMNS = (
-    *("experiment", "tf", "biosample", "model", "scheme", "seed", "split", "test_set", "metric"),
+    *("experiment", "tf", "biosample", "model", "scheme", "seed", "split", "test_set", "metric", "unit"),
     *("value", "low", "high", "floor", "n_positives", "n_negatives", "flag", "status", "reason"),
 )
 NUMBERS = ("value", "low", "high", "floor", "n_positives", "n_negatives")
@@ -140,47 +147,54 @@ def metric_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     test_sets = sorted({key.partition(".")[0] for key in values if key.endswith(".n_positives")})
     rows = []
     for test_set in test_sets:
-        rows += [_metric_row(values, test_set, metric) for metric in sorted(_metrics_of(values, test_set))]
+        of = {
+            key.removeprefix(f"{test_set}."): value for key, value in values.items() if key.startswith(f"{test_set}.")
+        }
+        rows += [_metric_row(of, test_set, metric) for metric in METRICS if metric in of]
         if f"{test_set}.{WITHOUT}.n_positives" in values:
             rows += [_row_without(values, test_set, metric) for metric in RANK_METRICS]
     return rows
 
 
-def _metrics_of(values: Mapping[str, Any], test_set: str) -> set[str]:
-    """Metrics of one test set: what has an interval."""
-    keys = {key.removesuffix(".low") for key in values if key.startswith(f"{test_set}.") and key.endswith(".low")}
-    return {key.removeprefix(f"{test_set}.") for key in keys}
-
-
-def _metric_row(values: Mapping[str, Any], test_set: str, metric: str) -> dict[str, Any]:
-    of = {key.removeprefix(f"{test_set}."): value for key, value in values.items() if key.startswith(f"{test_set}.")}
+def _metric_row(of: Mapping[str, Any], test_set: str, metric: str) -> dict[str, Any]:
+    reason = of.get(f"{metric}.reason", "")
     return {
         "test_set": test_set,
         "metric": metric,
+        "unit": METRICS[metric].unit,
         "value": of[metric],
         "low": of[f"{metric}.low"],
         "high": of[f"{metric}.high"],
         "n_positives": of["n_positives"],
         "n_negatives": of["n_negatives"],
-        "flag": of["flag"],
-        "status": "skipped" if of["reason"] else "ok",
-        "reason": of["reason"],
+        "flag": ";".join(filter(None, (of["flag"], of.get(f"{metric}.flag", "")))),
+        "status": _status(of["reason"] or reason),
+        "reason": of["reason"] or reason,
     }
+
+
+def _status(reason: str) -> str:
+    """A test set that was not made is skipped; what cannot be computed on one that was made is not defined."""
+    if not reason:
+        return "ok"
+    return "not_defined" if reason.startswith(NOT_DEFINED) else "skipped"
 
 
 def _row_without(values: Mapping[str, Any], test_set: str, metric: str) -> dict[str, Any]:
     """A metric on the rows that resemble no training positive, without an interval."""
     stem = f"{test_set}.{WITHOUT}"
     value = values[f"{stem}.{metric}"]
+    reason = f"{NOT_DEFINED}one class only without homologs" if value is None else ""
     return {
         "test_set": test_set,
         "metric": f"{metric}.{WITHOUT}",
+        "unit": METRICS[metric].unit,
         "value": value,
         "n_positives": values[f"{stem}.n_positives"],
         "n_negatives": values[f"{stem}.n_negatives"],
         "flag": "",
-        "status": "skipped" if value is None else "ok",
-        "reason": "one class only without homologs" if value is None else "",
+        "status": _status(reason),
+        "reason": reason,
     }
 
 
@@ -266,7 +280,7 @@ def add_floor(frame: pd.DataFrame, floor: str) -> pd.DataFrame:
     keys = ["experiment", "split", "scheme", "test_set", "metric"]
     known = frame[(frame["model"] == floor) & (frame["status"] == "ok")]
     beside = known[[*keys, "value"]].rename(columns={"value": "floor"})
-    frame = frame.fillna({"test_set": "", "metric": ""}).merge(beside, on=keys, how="left")
+    frame = frame.fillna({"test_set": "", "metric": "", "unit": ""}).merge(beside, on=keys, how="left")
     frame["flag"] = frame["flag"].fillna("")
     order = frame["seed"].map(lambda seed: (len(seed), seed))  # 2 before 10
     frame = frame.assign(_seed=order).sort_values(
@@ -313,6 +327,11 @@ def write_collected(path: Path, collected: Collected, revision: int) -> None:
             "provenance": provenance,
         },
     )
+
+
+def write_definitions(path: Path) -> None:
+    """Write what every metric of the table is, as TSV with the columns `DEFINITION_COLUMNS`."""
+    write_text(path, "".join("\t".join(row) + "\n" for row in (DEFINITION_COLUMNS, *definition_rows())))
 
 
 def read_collected(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -1,73 +1,234 @@
-"""Metrics of one model on its test sets, with intervals; flat, JSON-serialisable, no NaN.
+"""The metrics: names, units and definitions, in one registry that files, tables and report share.
 
-Values are those of scikit-learn (tested to 1e-12), computed by the functions of the bootstrap: importing scikit-learn
-would take longer than evaluating an experiment.
-
-The threshold of the Matthews correlation is chosen on the validation twin of each test set, never on the test set.
+A metric that cannot be computed is *not defined*: its value is null and its reason begins with ``not defined: ``. It is
+never replaced by the value of a coin.
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from bindgram.errors import InputError
 from bindgram.evaluation.statistics import (
-    MIN_POSITIVE_BLOCKS,
-    assign_blocks,
-    bootstrap_metrics,
     curve_counts,
-    percentile_interval,
     rank_scores,
     weighted_auroc,
     weighted_average_precision,
     weighted_mcc,
 )
-from bindgram.provenance import step_rng
+
+NOT_DEFINED = "not defined: "
+CLASSES, TWIN, LOG_ODDS, PRIOR, STRANDS = "both classes", "validation twin", "log odds", "natural prevalence", "strands"
 
 
-def auroc(labels: np.ndarray, scores: np.ndarray, threshold: float | None) -> float:
-    """Area under the ROC curve; `threshold` is not used."""
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is.
+
+    Attributes
+    ----------
+    name : of files and columns. title : of tables and figures. unit : of the value.
+    better : ``higher``, ``lower``, or "" where neither is.
+    definition : one sentence. reference : where it comes from, "" where it needs none.
+    needs : what it is not defined without, of `CLASSES`, `TWIN`, `LOG_ODDS`, `PRIOR`, `STRANDS`.
+    """
+
+    name: str
+    title: str
+    unit: str
+    better: str
+    definition: str
+    reference: str
+    needs: tuple[str, ...]
+
+
+_FAWCETT = "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010"
+_DAVIS = "Davis, Goadrich 2006, doi:10.1145/1143844.1143874"
+_GUO = "Guo et al. 2017, arXiv:1706.04599"
+_CALLS = (CLASSES, TWIN)
+_AT_THRESHOLD = "at the threshold of the highest MCC on the validation twin"
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "auroc",
+            "AUROC",
+            "fraction",
+            "higher",
+            "Area under the ROC curve: how often a positive scores above a negative, ties counting one half.",
+            _FAWCETT,
+            (CLASSES,),
+        ),
+        Metric(
+            "average_precision",
+            "Average precision",
+            "fraction",
+            "higher",
+            "Sum over all distinct scores of the precision there times the recall gained there, at the ratio of classes"
+            " of the test set.",
+            _DAVIS,
+            (CLASSES,),
+        ),
+        Metric(
+            "partial_auroc",
+            "Partial AUROC",
+            "fraction",
+            "higher",
+            "Area under the ROC curve up to a false positive rate of 0.1, standardised to 0.5 for chance and 1 for no"
+            " error.",
+            "McClish 1989, doi:10.1177/0272989X8900900307",
+            (CLASSES,),
+        ),
+        Metric(
+            "recall_at_fdr10",
+            "Recall at 10 % FDR",
+            "fraction",
+            "higher",
+            "Highest recall of a cut of which at most 10 % are wrong where positives are as rare as in the genome;"
+            " 0 where no cut is that pure.",
+            _DAVIS,
+            (CLASSES, PRIOR),
+        ),
+        Metric(
+            "recall_at_fdr50",
+            "Recall at 50 % FDR",
+            "fraction",
+            "higher",
+            "Highest recall of a cut of which at most 50 % are wrong where positives are as rare as in the genome;"
+            " 0 where no cut is that pure.",
+            _DAVIS,
+            (CLASSES, PRIOR),
+        ),
+        Metric(
+            "mcc",
+            "MCC",
+            "correlation",
+            "higher",
+            f"Matthews correlation of calls and labels {_AT_THRESHOLD}; 0 where all calls agree.",
+            "Matthews 1975, doi:10.1016/0005-2795(75)90109-9",
+            _CALLS,
+        ),
+        Metric(
+            "f1",
+            "F1",
+            "fraction",
+            "higher",
+            f"Harmonic mean of precision and recall {_AT_THRESHOLD}.",
+            "van Rijsbergen 1979, Information Retrieval",
+            _CALLS,
+        ),
+        Metric(
+            "accuracy", "Accuracy", "fraction", "higher", f"Share of calls that are right {_AT_THRESHOLD}.", "", _CALLS
+        ),
+        Metric(
+            "precision",
+            "Precision",
+            "fraction",
+            "higher",
+            f"Share of the called examples that are positive {_AT_THRESHOLD}, at the ratio of classes of the test set.",
+            "",
+            _CALLS,
+        ),
+        Metric(
+            "recall",
+            "Recall",
+            "fraction",
+            "higher",
+            f"Share of the positives that are called {_AT_THRESHOLD}.",
+            "",
+            _CALLS,
+        ),
+        Metric(
+            "specificity",
+            "Specificity",
+            "fraction",
+            "higher",
+            f"Share of the negatives that are not called {_AT_THRESHOLD}.",
+            "",
+            _CALLS,
+        ),
+        Metric(
+            "brier",
+            "Brier score",
+            "squared probability",
+            "lower",
+            "Mean squared difference between label and stated probability, the sigmoid of the score.",
+            "Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2",
+            (CLASSES, LOG_ODDS),
+        ),
+        Metric(
+            "brier_calibrated",
+            "Brier score, calibrated",
+            "squared probability",
+            "lower",
+            "Brier score of the probabilities after temperature and offset were fitted on the validation twin.",
+            _GUO,
+            (CLASSES, LOG_ODDS, TWIN),
+        ),
+        Metric(
+            "ece",
+            "ECE",
+            "probability",
+            "lower",
+            "Expected calibration error: mean difference between stated probability and share of positives over ten"
+            " bins of equally many examples; probabilities as the model states them.",
+            "Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602",
+            (CLASSES, LOG_ODDS),
+        ),
+        Metric(
+            "ece_calibrated",
+            "ECE, calibrated",
+            "probability",
+            "lower",
+            "Expected calibration error after temperature and offset were fitted on the validation twin.",
+            _GUO,
+            (CLASSES, LOG_ODDS, TWIN),
+        ),
+        Metric(
+            "strand_difference",
+            "Strand difference",
+            "logit",
+            "lower",
+            "Mean absolute difference between the score of a sequence and that of its reverse complement.",
+            "",
+            (STRANDS,),
+        ),
+    )
+}
+
+
+def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC curve of (N,) labels and scores."""
     return float(weighted_auroc(*curve_counts(labels, scores))[0])
 
 
-def average_precision(labels: np.ndarray, scores: np.ndarray, threshold: float | None) -> float:
-    """Average precision as scikit-learn defines it (no interpolation); `threshold` is not used."""
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Average precision as scikit-learn defines it (no interpolation)."""
     return float(weighted_average_precision(*curve_counts(labels, scores))[0])
 
 
-def mcc(labels: np.ndarray, scores: np.ndarray, threshold: float | None) -> float | None:
-    """Matthews correlation of calls at `threshold` or above; None without a threshold."""
-    if threshold is None:
-        return None
+def mcc(labels: np.ndarray, scores: np.ndarray, threshold: float) -> float:
+    """Matthews correlation of calls at `threshold` or above."""
     called, positive = scores >= threshold, labels == 1
     counts = (called & positive, called & ~positive, positive, ~positive)
     return float(weighted_mcc(*(np.array(np.count_nonzero(part), dtype=np.float64) for part in counts)))
 
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray, float | None], float | None]] = {
-    "auroc": auroc,
-    "average_precision": average_precision,
-    "mcc": mcc,
-}
+RANK_METRICS = {"auroc": auroc, "average_precision": average_precision}  # also given without homologs
+WITHOUT = "without_homologs"
 
 
-def check_scores(frame: pd.DataFrame, path: Path) -> None:
-    """Refuse scores that are not finite numbers.
+DEFINITION_COLUMNS = ("metric", "title", "unit", "better", "definition", "reference")
 
-    Raises
-    ------
-    InputError : names the file and the first such example.
-    """
-    bad = frame[~np.isfinite(frame["score"].to_numpy(np.float64))]
-    if len(bad):
-        row = bad.iloc[0]
-        raise InputError(
-            f"{path}: {len(bad)} of {len(frame)} scores are not finite, first {row['score']} of example "
-            f"{row['example_id']} in {row['test_set']}; the model diverged: lower its learning rate and train again"
-        )
+
+def definition_rows() -> list[tuple[str, ...]]:
+    """All metrics of the tables by `DEFINITION_COLUMNS`, in the order of the registry."""
+    rows = [(m.name, m.title, m.unit, m.better, m.definition, m.reference) for m in METRICS.values()]
+    for name in RANK_METRICS:
+        m = METRICS[name]
+        what = f"{m.definition} Without test examples that resemble a training positive."
+        rows.append((f"{name}.{WITHOUT}", f"{m.title} without homologs", m.unit, m.better, what, m.reference))
+    return rows
 
 
 def choose_threshold(labels: np.ndarray, scores: np.ndarray) -> float | None:
@@ -97,104 +258,3 @@ def one_class_reason(labels: np.ndarray) -> str:
     if (labels == 1).all():
         return "no negatives among the test examples"
     return "" if (labels == 1).any() else "no positives among the test examples"
-
-
-def evaluate_test_set(
-    test: pd.DataFrame,
-    twin: pd.DataFrame,
-    replicates: int,
-    confidence: float,
-    max_block_bp: int,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    """Metrics of one test set.
-
-    Parameters
-    ----------
-    test, twin : rows of the predictions table, of split test and of its validation twin.
-    replicates, confidence, max_block_bp : of the bootstrap, see `bindgram.evaluation.statistics`.
-
-    Returns
-    -------
-    ``auroc, auroc.low, auroc.high, ...``, ``n_positives, n_negatives, n_blocks, n_positive_blocks, threshold, flag,
-    reason``. Metrics are None, with a reason, where a class is missing.
-    """
-    labels, scores = test["label"].to_numpy(), test["score"].to_numpy(np.float64)
-    result = empty_result(one_class_reason(labels))
-    result |= {"n_positives": int((labels == 1).sum()), "n_negatives": int((labels == 0).sum())}
-    if result["reason"]:
-        return result
-    threshold = choose_threshold(twin["label"].to_numpy(), twin["score"].to_numpy(np.float64))
-    blocks = assign_blocks(test["chrom"].to_numpy(object), test["start"].to_numpy(), max_block_bp)
-    drawn = bootstrap_metrics(labels, scores, blocks, threshold, replicates, rng)
-    for name, metric in METRICS.items():
-        result[name] = metric(labels, scores, threshold)
-        if name in drawn:
-            result[f"{name}.low"], result[f"{name}.high"] = percentile_interval(drawn[name], confidence)
-    n_positive_blocks = len(np.unique(blocks[labels == 1]))
-    flags = ["interval_unreliable"] * (n_positive_blocks < MIN_POSITIVE_BLOCKS) + ["no_threshold"] * (threshold is None)
-    n_blocks = int(blocks.max()) + 1
-    counts = {"n_blocks": n_blocks, "n_positive_blocks": n_positive_blocks}
-    return result | counts | {"threshold": threshold, "flag": ";".join(flags)}
-
-
-def empty_result(reason: str) -> dict[str, Any]:
-    """The result of a test set without metrics."""
-    values: dict[str, Any] = {f"{name}{bound}": None for name in METRICS for bound in ("", ".low", ".high")}
-    counts = dict.fromkeys(("n_positives", "n_negatives", "n_blocks", "n_positive_blocks"), 0)
-    return values | counts | {"threshold": None, "flag": "", "reason": reason}
-
-
-RANK_METRICS = ("auroc", "average_precision")  # need no threshold
-WITHOUT = "without_homologs"
-
-
-def metrics_without(frame: pd.DataFrame, homologs: pd.DataFrame) -> dict[str, Any]:
-    """Metrics of every test set of a predictions table without the rows that resemble training positives.
-
-    Parameters
-    ----------
-    homologs : of `bindgram.data.homology`; those of a test set leave it together, so that its ratio stays.
-
-    Returns
-    -------
-    ``<test_set>.without_homologs.<name>`` of the metrics that need no threshold (None where a class is missing) and of
-    the numbers of positives and negatives.
-    """
-    values: dict[str, Any] = {}
-    for test_set, rows in frame[frame["split"] == "test"].groupby("test_set"):
-        gone = rows["example_id"].isin(homologs.loc[homologs["test_set"] == test_set, "example_id"])
-        labels, scores = (rows.loc[~gone, column].to_numpy() for column in ("label", "score"))
-        known = not one_class_reason(labels)
-        found = {
-            name: METRICS[name](labels, scores.astype(np.float64), None) if known else None for name in RANK_METRICS
-        }
-        found |= {"n_positives": int((labels == 1).sum()), "n_negatives": int((labels == 0).sum())}
-        values |= {f"{test_set}.{WITHOUT}.{name}": value for name, value in found.items()}
-    return values
-
-
-def evaluate_predictions(
-    frame: pd.DataFrame,
-    skipped_test_sets: Mapping[str, str],
-    replicates: int,
-    confidence: float,
-    max_block_bp: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Metrics of every test set of a predictions table, flat: ``<test_set>.<metric>`` and so on.
-
-    The blocks drawn depend on `seed` and test set alone, so models scored on the same examples share their replicates
-    and can be compared in pairs.
-    """
-    values: dict[str, Any] = {}
-    for test_set in sorted(set(frame["test_set"]) | set(skipped_test_sets)):
-        rows = frame[frame["test_set"] == test_set]
-        if test_set in skipped_test_sets:
-            result = empty_result(skipped_test_sets[test_set])
-        else:
-            test, twin = rows[rows["split"] == "test"], rows[rows["split"] == "valid"]
-            rng = step_rng(seed, "evaluate", test_set)
-            result = evaluate_test_set(test, twin, replicates, confidence, max_block_bp, rng)
-        values |= {f"{test_set}.{name}": value for name, value in result.items()}
-    return values

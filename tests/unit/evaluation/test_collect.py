@@ -208,11 +208,11 @@ def test_seeds_are_sorted_as_numbers(tmp_path):
 def test_table_has_six_decimals_and_no_words_for_what_is_missing(tmp_path):
     complete(tmp_path, **{"T1.mcc": None, "T1.mcc.low": None, "T1.mcc.high": None})
     lines = format_table(collect_metrics(request(tmp_path)).frame).splitlines()
-    assert lines[1].split("\t")[5:16] == [
-        *("1", "fold", "T1", "auroc"),
+    assert lines[1].split("\t")[5:17] == [
+        *("1", "fold", "T1", "auroc", "fraction"),
         *("0.900000", "0.900000", "0.900000", "0.600000", "10", "20", ""),
     ]
-    assert lines[3].split("\t")[8:13] == ["mcc", "", "", "", "0.600000"]
+    assert lines[3].split("\t")[8:14] == ["mcc", "correlation", "", "", "", "0.600000"]
     assert "nan" not in "\n".join(lines).lower()
 
 
@@ -258,4 +258,4 @@ def test_metrics_without_homologs_are_rows_with_a_floor_and_no_interval(tmp_path
     rows = frame[(frame["model"] == "cnn") & (frame["seed"] == "1")].set_index("metric")
     assert rows.loc["auroc.without_homologs", ["value", "floor", "n_positives"]].tolist() == [0.8, 0.5, 7]
     assert np.isnan(rows.loc["auroc.without_homologs", "low"])
-    assert rows.loc["average_precision.without_homologs", "status"] == "skipped"
+    assert rows.loc["average_precision.without_homologs", "status"] == "not_defined"

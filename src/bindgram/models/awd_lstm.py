@@ -151,7 +151,10 @@ class AwdLstm(nn.Module):
 
     def encode(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Encode (batch, time) tokens from a state; return (time, batch, channels) and the new state."""
-        values = embed(tokens.T, self.embedding, self.dropout.embedding, training=self.training)
+        return self.scan(embed(tokens.T, self.embedding, self.dropout.embedding, training=self.training), state)
+
+    def scan(self, values: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run the layers over embedded tokens (time, batch, embedding) from a state."""
         values = locked_dropout(values, self.dropout.input, training=self.training)
         states: State = []
         for number, (layer, layer_state) in enumerate(zip(self.layers, state, strict=True)):

@@ -84,6 +84,7 @@ TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_
 MODEL_FOLDER = TRAIN_LOG.rpartition("/")[0]
 AUDIT = "results/qc/{split}/{experiment}/audit.tsv"
 FIGURE = "results/report/figures/{split}/{experiment}/{scheme}/{figure}.svg"
+PANEL = "results/report/panels/{split}/{experiment}/{scheme}.json"
 REPORT_PAGES = [f"results/report/{page}.html" for page in ("summary", "data", "methods")]
 
 
@@ -904,6 +905,17 @@ def example_sets(input):
 
 def figure_title(wildcards):
     return f"{row(wildcards).tf} in {row(wildcards).biosample} ({wildcards.experiment})"
+
+
+SHEET_FACTS = ("experiment", "tf", "family", "biosample", "treatment", "assembly", "accession", "lab", "frip", "tier")
+
+
+def panel_facts(wildcards):
+    """`NAME=VALUE` of what an experiment's panel in the report says first."""
+    experiment = row(wildcards)
+    facts = {name: getattr(experiment, name) for name in SHEET_FACTS}
+    facts |= dict(split=wildcards.split, scheme=wildcards.scheme)
+    return [f"{name}={value}" for name, value in facts.items() if value is not None]
 
 
 def figure_group(wildcards):

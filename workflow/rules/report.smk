@@ -52,7 +52,9 @@ rule plot_experiment:
         test_sets=battery_input,
         peaks=lambda wildcards: peaks_input(wildcards) if row(wildcards).has_coordinates else [],
         tss=tss_input,
+        sanity=ancient("results/qc/{split}/{experiment}/sanity.tsv"),
     output:
+        panel="results/report/panels/{split}/{experiment}/{scheme}.json",
         curves=report(
             "results/report/figures/{split}/{experiment}/{scheme}/curves.svg",
             category="2. Figures",
@@ -104,22 +106,28 @@ rule plot_experiment:
             "--train-log",
             (f"{name}={path}" for name, path in language_model_logs(wildcards).items()),
         ),
-        examples=lambda wildcards, input: (
-            f"{options('--negatives', example_sets(input))} {option('--tss', input.tss)}"
-        ),
+        examples=lambda wildcards, input: options("--negatives", example_sets(input)),
+        tss=lambda wildcards, input: option("--tss", input.tss),
         peaks=lambda wildcards, input: f"--peaks {input.peaks.split('.')[-2]} {input.peaks}" if input.peaks else "",
         settings=lambda wildcards: dict(
             title=figure_title(wildcards),
+            facts=options("--fact", panel_facts(wildcards)),
             headline=CONFIG.headline.test_set,
             revision=REVISIONS["plot"],
+            panel_revision=REVISIONS["panel"],
         ),
     shell:
-        "bindgram plot --experiment {wildcards.experiment} --title {params.settings[title]:q}"
+        "(bindgram plot --experiment {wildcards.experiment} --title {params.settings[title]:q}"
         " {params.results} {params.train_logs} {params.language_model_logs}"
-        " --positives {input.positives} {params.examples} {params.peaks} --headline {params.settings[headline]}"
+        " --positives {input.positives} {params.examples} {params.tss} {params.peaks}"
+        " --headline {params.settings[headline]}"
         " --curves {output.curves} --scores {output.scores} --learning {output.learning}"
-        " --distributions {output.distributions}"
-        " --revision {params.settings[revision]} > {log} 2>&1"
+        " --distributions {output.distributions} --revision {params.settings[revision]}"
+        " && bindgram panel {params.settings[facts]}"
+        " {params.results} {params.train_logs} {params.language_model_logs}"
+        " --positives {input.positives} {params.examples} {params.peaks} --sanity {input.sanity}"
+        " --headline {params.settings[headline]} --output {output.panel}"
+        " --revision {params.settings[panel_revision]}) > {log} 2>&1"
 
 
 rule write_report:

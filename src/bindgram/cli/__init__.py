@@ -26,6 +26,7 @@ from bindgram.cli.folds import folds
 from bindgram.cli.index import index
 from bindgram.cli.negatives import negatives
 from bindgram.cli.overlap import overlap
+from bindgram.cli.panel import panel
 from bindgram.cli.plot import plot
 from bindgram.cli.positives import positives
 from bindgram.cli.predict import predict
@@ -66,6 +67,7 @@ COMMANDS: tuple[click.Command, ...] = (
     index,
     negatives,
     overlap,
+    panel,
     plot,
     positives,
     predict,

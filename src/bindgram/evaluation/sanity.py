@@ -226,6 +226,22 @@ def write_sanity(path: Path, sanity: pd.DataFrame) -> None:
     write_text(path, "".join("\t".join(str(cell) for cell in line) + "\n" for line in lines))
 
 
+def read_sanity(path: Path) -> pd.DataFrame:
+    """Read a table of `write_sanity`.
+
+    Raises
+    ------
+    InputError : it is no such table.
+    """
+    try:
+        frame = pd.read_csv(path, sep="\t", keep_default_na=False, dtype={"example": str})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a table of sanity checks ({error}); make it again with bindgram audit") from None
+    if tuple(frame.columns) != COLUMNS:
+        raise InputError(f"{path}: not sanity checks: its columns are not {', '.join(COLUMNS)}; make it again")
+    return frame
+
+
 def refuse_failures(experiment: str, sanity: pd.DataFrame) -> None:
     """Stop an experiment with a failed check.
 

@@ -213,6 +213,27 @@ class PublishSettings(Settings):
     license: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]+$")]
 
 
+class ReportSettings(Settings):
+    """The page of the report."""
+
+    browser: str | None
+
+    @field_validator("browser")
+    @classmethod
+    def _link(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("https://", "http://")):
+            raise ValueError(f"{value!r} is no web address; begin with https://, or write null for no links")
+        try:
+            value.format(assembly="a", chrom="c", start=1, end=2)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"{value!r}: {error} cannot be filled; use {{assembly}}, {{chrom}}, {{start}} and {{end}}"
+            ) from None
+        return value
+
+
 class FindRateSettings(Settings):
     """The learning-rate finder: a short training whose rate grows from step to step."""
 
@@ -295,6 +316,7 @@ class Config(Settings):
     audit: AuditSettings
     evaluation: EvaluationSettings
     headline: "Headline"
+    report: ReportSettings
     publish: PublishSettings
     find_rate: FindRateSettings
     costs: CostSettings

@@ -56,6 +56,8 @@ def test_every_key_is_required(config):
         ("battery.test_sets", {}, "battery.test_sets"),
         ("battery.test_sets", {"published": {"scheme": "genomic_matched", "ratio": 1.0}}, "reserved"),
         ("battery.test_sets", {"T4": {"scheme": "genomic_matched", "ratio": 1.0}}, "'T4' is reserved for the tiled"),
+        ("report.browser", "javascript:alert(1)", "report.browser: .*is no web address"),
+        ("report.browser", "https://x/{db}", "report.browser: .*use {assembly}"),
         ("store.window_bp", 199, "store: .*window_bp 199: a window is its bin of 200 bp"),
         ("store.min_overlap", 0.0, "store.min_overlap: .*greater than 0"),
         ("device", "gpu", "device"),

@@ -73,6 +73,8 @@ PRETRAINING = CONFIG.pretraining
 RANKS = PRETRAINING.n_gpus  # processes that pretrain one language model together, each with a GPU of its own
 TORCH_ENVIRONMENT = f"../../envs/torch-{'gpu' if GPUS else 'cpu'}.yaml"  # of those jobs, as the rules see it
 MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json is written last
+MOTIFS = f"resources/motifs/{CONFIG.motifs.library}.meme"
+MOTIFS_RECORD = f"resources/motifs/{CONFIG.motifs.library}.json"
 POSITIVES = "results/examples/{split}/{experiment}/positives.parquet"
 NEGATIVES = "results/examples/{split}/{experiment}/negatives/{scheme}.parquet"
 TILED_SCORES = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.h5"
@@ -1012,6 +1014,7 @@ CORPORA = sorted({f"k{lm.vocabulary.k}s{lm.vocabulary.stride}" for lm in PROJECT
 
 # Logs in the order of the rules: the report of an unfinished run quotes the last that exists.
 LOG_TEMPLATES = [
+    f"results/logs/prepare_motifs/{CONFIG.motifs.library}.log",
     "results/logs/fetch_genome/{assembly}.log",
     "results/logs/fetch_blacklist/{assembly}.log",
     "results/logs/fetch_repeats/{assembly}.log",

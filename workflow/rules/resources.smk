@@ -1,4 +1,4 @@
-"""Assemblies, blacklists and peaks: fetched, verified, indexed.
+"""Assemblies, blacklists, peaks and known motifs: fetched, verified, indexed.
 
 The fetch rules run where Snakemake runs, because compute nodes of a cluster often have no internet; the profile limits
 `downloads` at a time.
@@ -310,6 +310,34 @@ rule fetch_signal:
     shell:
         "bindgram fetch --kind bigWig --source {params.settings[source]:q} {params.settings[checksum]}"
         " --output {output.signal} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
+
+
+rule prepare_motifs:
+    input:
+        file=[] if CONFIG.motifs.file is None else CONFIG.motifs.file,
+    output:
+        motifs="resources/motifs/{library}.meme",
+        record="resources/motifs/{library}.json",
+    log:
+        "results/logs/prepare_motifs/{library}.log",
+    benchmark:
+        "results/benchmarks/prepare_motifs/{library}.tsv"
+    wildcard_constraints:
+        library=CONFIG.motifs.library,
+    conda:
+        "../../envs/bio.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        file=lambda wildcards, input: option("--file", input.file),
+        settings=dict(
+            tax_groups=options("--tax-group", CONFIG.motifs.tax_groups) if CONFIG.motifs.file is None else "",
+            revision=REVISIONS["motifs"],
+        ),
+    shell:
+        "bindgram motifs --library {wildcards.library} {params.settings[tax_groups]} {params.file}"
+        " --output {output.motifs} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule index_genome:

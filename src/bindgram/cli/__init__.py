@@ -24,6 +24,7 @@ from bindgram.cli.find_rate import find_rate
 from bindgram.cli.finetune import finetune
 from bindgram.cli.folds import folds
 from bindgram.cli.index import index
+from bindgram.cli.motifs import motifs
 from bindgram.cli.negatives import negatives
 from bindgram.cli.overlap import overlap
 from bindgram.cli.panel import panel
@@ -65,6 +66,7 @@ COMMANDS: tuple[click.Command, ...] = (
     finetune,
     folds,
     index,
+    motifs,
     negatives,
     overlap,
     panel,

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bindgram.settings.base import Id, Settings, parse, read_yaml
 from bindgram.settings.filters import FilterItem, check_filters, parse_filter
+from bindgram.settings.interpretation import MotifSettings
 
 HomologyAction = Literal["report", "remove", "none"]
 Scheme = Literal[
@@ -310,6 +311,7 @@ class Config(Settings):
     negatives: NegativesSettings
     battery: BatterySettings
     tiled: TiledSettings
+    motifs: MotifSettings
     qc: QcSettings
     store: StoreSettings
     homology: HomologySettings

@@ -61,7 +61,8 @@ def report(
     from bindgram.evaluation.collect import read_collected
     from bindgram.report.audit import suspicious_notes
     from bindgram.report.data import data_page, find_filter_tables
-    from bindgram.report.methods import methods_page
+    from bindgram.report.html import page
+    from bindgram.report.methods import methods_section
     from bindgram.report.summary import summary_page
 
     try:
@@ -79,4 +80,5 @@ def report(
     tables = find_filter_tables(filter_template, config.split, experiments)
     write_text(data, data_page(tables, config.positives.filters, audits, provenance))
     repeats = {assembly: Tiles.open(path).repeats for assembly, path in tiles if path.exists()}
-    write_text(methods, methods_page(config, upstream, provenance, repeats))
+    text = methods_section(config, upstream, repeats)
+    write_text(methods, page("Methods, settings and versions", text, provenance))

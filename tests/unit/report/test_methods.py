@@ -1,14 +1,25 @@
+import html
+import re
+
+import numpy as np
+
+from bindgram.data.filters import FILTERS
 from bindgram.data.tiles import REPEAT_SOURCES
-from bindgram.report.html import escaped
+from bindgram.report.citations import REFERENCES, keys_of
+from bindgram.report.html import escaped, joined
 from bindgram.report.methods import (
     REPEAT_WORDS,
     describe_test_set,
-    flatten,
-    methods_page,
+    filter_in_words,
+    methods_markdown,
+    methods_section,
     paragraphs,
-    versions,
 )
+from bindgram.report.versions import flatten, versions_of
 from bindgram.settings import Config
+from bindgram.settings.filters import OVERLAP_MODES, parse_filter
+
+UPSTREAM = {"revisions": {"finetune": 7}, "packages": {"torch": ["1.2.3", "1.2.4"]}}
 
 
 def changed(config: Config, **sections: dict) -> Config:
@@ -26,7 +37,13 @@ def test_words_follow_the_settings(config):
         evaluation={"confidence": 0.9, "bootstrap_replicates": 321},
     )
     text = " ".join(text for _, text in paragraphs(other, {}))
-    for words in ("window of 123 bp", "4,567 strongest", "2.5 per positive", "90 % percentile", "321 bootstrap"):
+    for words in (
+        "window of 123 bp",
+        "4,567 strongest",
+        "2.5 negatives per positive",
+        "90 % percentile",
+        "321 bootstrap",
+    ):
         assert words in text
     assert "exact shuffle" in text
 
@@ -60,14 +77,65 @@ def test_test_sets_are_described_from_the_battery(config):
     assert describe_test_set("published", config).endswith("the negatives that were published with the sequences.")
 
 
-def test_page_lists_every_setting_revision_and_version(config, visible):
-    page = methods_page(config, {"revisions": {"finetune": 7}}, {}, {})
+def test_section_lists_every_setting_revision_and_version(config, visible):
+    page = joined(methods_section(config, UPSTREAM, {}))
     text = visible(page)
     assert "finetune 7" in text
     for key, value in flatten(config.model_dump()):
         assert f"{key} {escaped(value)}" in text
-    assert f"torch {versions()['torch']}" in text
-    assert page == methods_page(config, {"revisions": {"finetune": 7}}, {}, {})
+    assert "torch 1.2.3, 1.2.4" in text
+    assert page == joined(methods_section(config, UPSTREAM, {}))
+
+
+def test_versions_that_the_producers_recorded_come_before_those_of_this_environment():
+    known = versions_of({"packages": {"torch": ["0.1"], "modisco": ["9"]}})
+    assert (known["torch"], known["modisco"]) == ("0.1", "9")
+    assert known["numpy"] == np.__version__
+
+
+def test_text_to_copy_is_the_text_of_the_page(config, visible):
+    """One text, twice: what stands in the element that the button copies is the Markdown without its signs."""
+    page = joined(methods_section(config, UPSTREAM, {"hg38": "file"}))
+    copied = re.search(r'<div id="methods-text">(.*?)</div>', page, flags=re.DOTALL)[1]
+    plain = methods_markdown(config, UPSTREAM, {"hg38": "file"}).removeprefix("# Methods").replace("## ", "")
+    assert visible(copied).split() == html.escape(plain).split()
+    assert 'data-copies="methods-text"' in page
+
+
+def test_citations_are_numbered_in_the_order_of_the_text_and_each_has_its_reference(config):
+    text = methods_markdown(config, UPSTREAM, {})
+    body, _, references = text.partition("## References")
+    numbers = [int(n) for found in re.findall(r"\[([\d, ]+)\]", body) for n in found.split(",")]
+    assert list(dict.fromkeys(numbers)) == list(range(1, max(numbers) + 1))
+    assert re.findall(r"^\[(\d+)\]", references, flags=re.MULTILINE) == [str(n) for n in range(1, max(numbers) + 1)]
+    assert "@" not in text
+
+
+def test_every_reference_can_be_found():
+    assert [key for key, text in REFERENCES.items() if "doi:10." not in text and "https://" not in text] == []
+
+
+def test_software_names_the_version_of_torch_that_trained(config):
+    assert "PyTorch 1.2.3, 1.2.4 [" in methods_markdown(config, UPSTREAM, {})
+
+
+def test_every_filter_is_told_in_words():
+    items = ["split", "blacklist", {"n_fraction": 0.05}, {"soft_masked": 0.5}, "duplicate", {"support": 2}]
+    items += [{"overlap": mode} for mode in OVERLAP_MODES] + [{"strength": 1.5}, {"chromosomes": ["chr1", "chr2"]}]
+    told = [filter_in_words(parse_filter(item)) for item in [*items, {"peak_width": [10, 500]}]]
+    assert {parse_filter(item).name for item in items} | {"peak_width"} == set(FILTERS)
+    assert told[2] == "windows with more than 5 % of bases other than A, C, G and T"
+    assert told[-2:] == ["peaks on other chromosomes than chr1, chr2", "peaks narrower than 10 bp or wider than 500 bp"]
+    assert keys_of(told[1]) == ["amemiya2019"]
+
+
+def test_similar_test_sequences_are_told_where_they_are_searched_for(config):
+    def split(action):
+        return dict(paragraphs(changed(config, homology={"action": action}), {}))["Split"]
+
+    assert "80 % identity over 80 %" in split("report")
+    assert split("remove").endswith("were removed.")
+    assert "MMseqs2" not in split("none")
 
 
 def test_nested_settings_become_dotted_keys():

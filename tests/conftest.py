@@ -109,7 +109,10 @@ CONFIG_CHANGES = {
     "split": "blocks",
     "models": ["tiny_lstm", "tiny_cnn"],
     "seeds": [1],
-    "baselines": {"kmer2_lr": {"k": 2, "inverse_regularisation": 1.0}},
+    "baselines": {
+        "kmer2_lr": {"kind": "kmer", "k": 2, "inverse_regularisation": 1.0},
+        "likelihood": {"kind": "likelihood"},
+    },
     "floor": "kmer2_lr",
     "universe": None,
     "device": "cpu",

@@ -35,6 +35,7 @@ from bindgram.models.bundle import BUNDLE_FILES
 from bindgram.provenance import make_provenance
 from bindgram.report.data import REASON_NAMES
 from bindgram.settings import Assembly, Config, Experiment, LanguageModelFile, ModelFile, SplitFile
+from bindgram.settings.config import merge
 from bindgram.settings.filters import OVERLAP_MODES, parse_filter
 from bindgram.training.objectives import OBJECTIVES
 
@@ -101,15 +102,16 @@ def leaves(model, prefix=""):
             key = f"{prefix}{name}"
             if get_origin(part) is list and isinstance(parts_of(get_args(part)[0])[0], type):
                 key, part = f"{key}[]", parts_of(get_args(part)[0])[0]
-            elif get_origin(part) is dict and issubclass(parts_of(get_args(part)[1])[0], BaseModel):
-                key, part = f"{key}.<name>", parts_of(get_args(part)[1])[0]
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                found |= {
-                    inner: found.get(inner, set()) | choices for inner, choices in leaves(part, f"{key}.").items()
-                }
-            else:
-                key = key.removesuffix("[]")
-                found[key] = found.get(key, set()) | choices_of(part)
+            of_names = parts_of(get_args(part)[1]) if get_origin(part) is dict else []
+            if of_names and issubclass(of_names[0], BaseModel):
+                key = f"{key}.<name>"
+            for kind in of_names or [part]:
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    for inner, choices in leaves(kind, f"{key}.").items():
+                        found[inner] = found.get(inner, set()) | choices
+                else:
+                    key = key.removesuffix("[]")
+                    found[key] = found.get(key, set()) | choices_of(part)
     return found
 
 
@@ -352,7 +354,8 @@ def test_readme_describes_the_models_baselines_and_test_sets_of_the_demo():
     config = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())
     demo = yaml.safe_load((REPOSITORY / "config/demo.yaml").read_text())
     table = section(README, "What comes out")
-    for name in (*demo["models"], *config["baselines"]):
+    kinds = {name: item["kind"] for name, item in merge(config, demo)["baselines"].items() if item}
+    for name in (*demo["models"], *(name for name, kind in kinds.items() if kind != "likelihood")):
         assert f"| `{name}` |" in table
     for name in demo["battery"]["test_sets"]:
         assert f"| test set {name} |" in table

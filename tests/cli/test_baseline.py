@@ -1,12 +1,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from bindgram.cli.baseline import baseline
 from bindgram.data.examples import ExampleTable, skipped_examples, write_examples
 from bindgram.evaluation.predictions import read_predictions
 from bindgram.provenance import make_provenance
+
+GC, KMER2 = (f"{{kind: kmer, k: {k}, inverse_regularisation: 1.0}}" for k in (0, 2))
 
 
 def table(gc_of_positives: float, splits: tuple[str, str], seed: int) -> ExampleTable:
@@ -34,7 +37,7 @@ def table(gc_of_positives: float, splits: tuple[str, str], seed: int) -> Example
 
 
 def run(folder, *more: str) -> None:
-    arguments = ["--baseline", "kmer2", "2", "1.0", str(folder / "p.parquet"), "--revision", "1"]
+    arguments = ["--baseline", "kmer2", KMER2, str(folder / "p.parquet"), "--revision", "1"]
     arguments += ["--labelled", str(folder / "labelled.parquet"), *more]
     result = CliRunner().invoke(baseline, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -56,7 +59,8 @@ def test_test_rows_and_validation_twin_are_scored(folder):
     assert means[1] > 0 > means[0]
     assert metadata["skipped_test_sets"] == {"T2": "no coordinates"}
     assert metadata["provenance"]["revisions"] == {"baseline": 1, "battery": 5}
-    assert metadata["provenance"]["settings"] == {"name": "kmer2", "k": 2, "inverse_regularisation": 1.0}
+    assert metadata["provenance"]["settings"] == {"name": "kmer2", **yaml.safe_load(KMER2)}
+    assert (metadata["scale"], metadata["details"]) == ("log_odds", {})
 
 
 def test_same_inputs_give_the_same_bytes(folder):
@@ -79,7 +83,23 @@ def test_several_baselines_are_scored_as_if_alone(folder):
     test_set = ("--test-set", f"T1={folder / 'T1.parquet'}")
     run(folder, *test_set)
     alone = (folder / "p.parquet").read_bytes()
-    run(folder, *test_set, "--baseline", "gc", "0", "1.0", str(folder / "gc.parquet"))
+    run(folder, *test_set, "--baseline", "gc", GC, str(folder / "gc.parquet"))
     assert (folder / "p.parquet").read_bytes() == alone
     _, metadata = read_predictions(folder / "gc.parquet")
     assert metadata["provenance"]["settings"]["k"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{kind: kmer, k: 9, inverse_regularisation: 1.0}", "baseline.k: Input should be less than"),
+        ("{kind: kmer, k: 2}", "baseline.inverse_regularisation: required key"),
+        ("{kind: model}", "baseline.kind: Input should be"),
+        ("{kind: kmer", "while parsing a flow mapping"),
+    ],
+)
+def test_wrong_settings_are_named(folder, settings, message):
+    arguments = ["--baseline", "b", settings, "p.parquet", "--labelled", str(folder / "labelled.parquet")]
+    result = CliRunner().invoke(baseline, [*arguments, "--test-set", f"T1={folder / 'T1.parquet'}", "--revision", "1"])
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())

@@ -35,7 +35,10 @@ def test_shipped_configurations_are_right(project):
     demo = ["check", "--configfile", "config/config.yaml", "--configfile", "config/demo.yaml"]
     result = CliRunner().invoke(cli, demo, catch_exceptions=False)
     assert "OK: 4 of 12 experiments" in result.output
-    assert "4 experiments, 3 model(s), 1 scheme(s) of negatives, 1 seed(s): 12 classifiers" in result.output
+    assert (
+        "4 experiments, 1 model(s), 2 baseline(s) to train, 1 scheme(s) of negatives, 1 seed(s): 12 classifiers"
+        in result.output
+    )
 
 
 def test_all_problems_come_in_one_message_without_a_traceback(project):

@@ -36,6 +36,7 @@ MODEL = {
         },
     },
 }
+GC, KMER2 = (f'{{"kind":"kmer","k":{k},"inverse_regularisation":1.0}}' for k in (0, 2))
 COMMON = "--threads 1 --device cpu --revision 1"
 TILED = ("--tiled", "T4.h5")
 
@@ -140,12 +141,12 @@ def test_scores_of_a_classifier_are_those_of_predict_and_are_measured(scanned):
 
 
 def test_baselines_are_fitted_and_scan_too(scanned):
-    assert scan("--baseline gc 0 1.0 gc.h5 --baseline kmer 2 1.0 kmer.h5 --labelled out/l.parquet").exit_code == 0
+    assert scan(f"--baseline gc {GC} gc.h5 --baseline kmer {KMER2} kmer.h5 --labelled out/l.parquet").exit_code == 0
     scores = {name: read_tiled_scores(Path(f"{name}.h5")).scores for name in ("gc", "kmer")}
     assert len(np.unique(scores["gc"][np.isfinite(scores["gc"])])) <= 41
     assert not np.array_equal(scores["gc"], scores["kmer"], equal_nan=True)
-    baseline = "baseline --baseline kmer 2 1.0 b.parquet --labelled out/l.parquet --test-set T2=T2.parquet --revision 1"
-    assert run(baseline).exit_code == 0
+    words = f"--baseline kmer {KMER2} b.parquet --labelled out/l.parquet --test-set T2=T2.parquet --revision 1"
+    assert run(f"baseline {words}").exit_code == 0
     assert assess("kmer.h5", "b.parquet")["T4.auroc"] is not None
 
 
@@ -159,7 +160,7 @@ def test_without_a_twin_there_is_no_threshold(scanned):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [("", "nothing to score with"), ("--baseline gc 0 1.0 gc.h5", "give --labelled as well")],
+    [("", "nothing to score with"), (f"--baseline gc {GC} gc.h5", "give --labelled as well")],
 )
 def test_mistakes_of_scan_are_named(tiling, words, message):
     tiling.battery(("T1", "dinucleotide_shuffle", "1"), more=[*tiling.genome, *TILED])

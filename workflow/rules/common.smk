@@ -61,7 +61,7 @@ SPLITS = CONFIG.split
 EXPERIMENTS = list(PROJECT.selected)
 SCHEMES = CONFIG.negatives.schemes
 OTHERS = PROJECT.others  # experiments whose peaks others draw from, selected or not
-MODEL_NAMES = "|".join(CONFIG.models)
+MODEL_NAMES = "|".join(CONFIG.trained)  # of all networks that are trained
 COLOURS = "'#0072B2' '#D55E00' '#009E73' '#CC79A7' '#E69F00' '#56B4E9' '#000000'"  # Okabe and Ito 2008
 HOMOLOGS = CONFIG.homology.action != "none"  # whether they are searched for
 TEST_SETS = CONFIG.battery.test_sets
@@ -706,8 +706,7 @@ def pretrained_folders(wildcards, model=None):
 def language_model_logs(wildcards):
     """Training logs of the language models that the models of an experiment start from: name to path."""
     logs = {}
-    for name in CONFIG.models:
-        model = PROJECT.models[name]
+    for name, model in PROJECT.models.items():
         for lm, folder in zip(model.starts_from, pretrained_folders(wildcards, name).values()):
             logs[lm] = f"results/lm/{lm}/{assembly_of(wildcards)}.{wildcards.split}/train_log.tsv"
             if model.adapt != "none":
@@ -755,7 +754,7 @@ def rate_files():
     """Tables of the learning-rate finder: all language models, and each stage of all models on the first experiment."""
     assemblies = sorted({row.assembly for row in PROJECT.selected.values()})
     stages = [
-        (name, number) for name in CONFIG.models for number in range(1, len(PROJECT.models[name].finetune.stages) + 1)
+        (name, number) for name, model in PROJECT.models.items() for number in range(1, len(model.finetune.stages) + 1)
     ]
     return expand(
         "results/rates/lms/{lm}/{assembly}.{split}.tsv",
@@ -806,8 +805,8 @@ def adaptation_experiments(wildcards):
 
 # Results
 
-# Beside the configured baselines, which are fitted to examples: the likelihood of each causal language model.
-BASELINES = [*CONFIG.baselines, *(f"likelihood_{name}" for name in PROJECT.causal_language_models)]
+LIKELIHOODS = [f"likelihood_{name}" for name in PROJECT.causal_language_models] if CONFIG.likelihood else []
+BASELINES = [*CONFIG.fitted, *LIKELIHOODS]  # that are not trained, and have the first seed only
 
 
 def of_seeds(template):
@@ -816,15 +815,18 @@ def of_seeds(template):
 
 
 def of_baselines(template):
-    """`template` of every baseline, which has the first seed only; other wildcards left open."""
-    return [template.replace("{model}", name).replace("{seed}", str(CONFIG.seeds[0])) for name in CONFIG.baselines]
+    """`template` of every fitted baseline, which has the first seed only; other wildcards left open."""
+    return [template.replace("{model}", name).replace("{seed}", str(CONFIG.seeds[0])) for name in CONFIG.fitted]
+
+
+FITTED_BASELINES = {name: baseline.model_dump() for name, baseline in CONFIG.fitted.items()}
 
 
 def baseline_options(outputs, wildcards):
-    """`--baseline NAME K INVERSE_REGULARISATION OUTPUT` of every baseline, `outputs` being paths with wildcards."""
+    """`--baseline NAME SETTINGS OUTPUT` of every fitted baseline, `outputs` being paths with wildcards."""
     return " ".join(
-        f"--baseline {name} {baseline.k} {baseline.inverse_regularisation} {path.format(**wildcards)}"
-        for (name, baseline), path in zip(CONFIG.baselines.items(), outputs)
+        f"--baseline {name} {shlex.quote(json.dumps(baseline))} {path.format(**wildcards)}"
+        for (name, baseline), path in zip(FITTED_BASELINES.items(), outputs)
     )
 
 
@@ -843,10 +845,16 @@ EVALUATION_SETTINGS = dict(**CONFIG.evaluation.model_dump(), seed=CONFIG.seed, r
 
 
 def per_training(
-    template, splits=SPLITS, experiments=EXPERIMENTS, schemes=SCHEMES, baselines=BASELINES, seeds=CONFIG.seeds
+    template,
+    splits=SPLITS,
+    experiments=EXPERIMENTS,
+    schemes=SCHEMES,
+    models=CONFIG.trained,
+    baselines=BASELINES,
+    seeds=CONFIG.seeds,
 ):
-    """`template` of every split, model, scheme and seed; baselines have the first seed only."""
-    learners = [(model, seed) for model in CONFIG.models for seed in seeds]
+    """`template` of every split, trained model, scheme and seed; baselines that are not trained have the first only."""
+    learners = [(model, seed) for model in models for seed in seeds]
     learners += [(baseline, CONFIG.seeds[0]) for baseline in baselines]
     return [
         template.format(model=model, split=split, experiment=experiment, scheme=scheme, seed=seed)
@@ -860,7 +868,7 @@ def per_training(
 def of_experiment(template, *, baselines):
     """An input function: `template` of every model, baseline and seed of one split, experiment and scheme."""
     return lambda wildcards: per_training(
-        template, [wildcards.split], [wildcards.experiment], [wildcards.scheme], baselines
+        template, [wildcards.split], [wildcards.experiment], [wildcards.scheme], baselines=baselines
     )
 
 
@@ -997,7 +1005,7 @@ def collect_options(template, experiments, seeds, baselines):
     return " ".join(
         [
             option("--experiments", ",".join(experiments)),
-            option("--models", ",".join(CONFIG.models)),
+            option("--models", ",".join(CONFIG.trained)),
             option("--baselines", ",".join(baselines)),
             option("--schemes", ",".join(SCHEMES)),
             option("--seeds", ",".join(map(str, seeds))),

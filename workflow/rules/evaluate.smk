@@ -87,7 +87,7 @@ rule score_baselines:
         homologs=homologs_options,
         predictions=lambda wildcards: pairs("--predictions", BASELINE_PREDICTIONS, BASELINE_METRICS, wildcards),
         settings=dict(
-            baselines={name: baseline.model_dump() for name, baseline in CONFIG.baselines.items()},
+            baselines=FITTED_BASELINES,
             baseline_revision=REVISIONS["baseline"],
             evaluation=EVALUATION_SETTINGS,
         ),

@@ -8,7 +8,7 @@ localrules:
 
 rule publish:
     input:
-        cards=per_training(PUBLISHED, baselines=[]),
+        cards=per_training(PUBLISHED, models=CONFIG.models, baselines=[]),
 
 
 rule publish_bundle:

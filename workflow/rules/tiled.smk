@@ -59,7 +59,7 @@ rule score_tiles_with_baselines:
     params:
         baselines=lambda wildcards: baseline_options(BASELINE_TILED_SCORES, wildcards),
         settings=dict(
-            baselines={name: baseline.model_dump() for name, baseline in CONFIG.baselines.items()},
+            baselines=FITTED_BASELINES,
             revision=REVISIONS["scan"],
         ),
     shell:
@@ -101,7 +101,7 @@ rule collect_tiles:
     input:
         sheet=ancient(CONFIG.experiments),
         metrics=per_training(
-            TILED_METRICS, experiments=TILED_EXPERIMENTS, baselines=CONFIG.baselines, seeds=CONFIG.seeds[:1]
+            TILED_METRICS, experiments=TILED_EXPERIMENTS, baselines=CONFIG.fitted, seeds=CONFIG.seeds[:1]
         ),
     output:
         table="results/tiled.tsv",
@@ -117,7 +117,7 @@ rule collect_tiles:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         settings=dict(
-            collected=collect_options(TILED_METRICS, TILED_EXPERIMENTS, CONFIG.seeds[:1], CONFIG.baselines),
+            collected=collect_options(TILED_METRICS, TILED_EXPERIMENTS, CONFIG.seeds[:1], CONFIG.fitted),
             experiments={row.experiment: [row.tf, row.biosample] for row in PROJECT.selected.values()},
             revision=REVISIONS["collect"],
         ),

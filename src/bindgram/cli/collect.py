@@ -11,10 +11,10 @@ from bindgram.errors import InputError
 @click.command()
 @click.option("--experiment-sheet", type=ExistingFile, required=True, help="Sheet of experiments (TSV).")
 @click.option("--experiments", type=CommaList(), required=True, help="Experiment ids, separated by commas.")
-@click.option("--models", type=CommaList(), required=True, help="Models, separated by commas.")
-@click.option("--baselines", type=CommaList(), required=True, help="Baselines, separated by commas.")
+@click.option("--models", type=CommaList(), required=True, help="Models and baselines that are trained, with commas.")
+@click.option("--baselines", type=CommaList(), required=True, help="Other baselines, separated by commas.")
 @click.option("--schemes", type=CommaList(), required=True, help="Schemes of training negatives.")
-@click.option("--seeds", type=CommaList(), required=True, help="Training seeds; baselines have the first only.")
+@click.option("--seeds", type=CommaList(), required=True, help="Training seeds; other baselines have the first only.")
 @click.option("--splits", type=CommaList(), required=True, help="Names of the split files, separated by commas.")
 @click.option(
     "--template",

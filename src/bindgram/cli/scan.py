@@ -16,6 +16,7 @@ from bindgram.cli.options import (
 )
 from bindgram.errors import InputError
 from bindgram.provenance import make_provenance
+from bindgram.settings.baselines import FittedBaseline
 
 if TYPE_CHECKING:
     from bindgram.data.tiled import TiledLabels
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     "baselines",
     type=BASELINE,
     multiple=True,
-    metavar="NAME K INVERSE_REGULARISATION SCORES",
+    metavar="NAME SETTINGS SCORES",
     help="Baseline as in bindgram baseline, and its scores to write; needs --labelled. Repeatable.",
 )
 @click.option("--labelled", type=ExistingFile, help="Labelled examples to which baselines are fitted.")
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 @revision_option
 def scan(
     bundles: tuple[tuple[Path, Path], ...],
-    baselines: tuple[tuple[str, int, float, Path], ...],
+    baselines: tuple[tuple[str, FittedBaseline, Path], ...],
     labelled: Path | None,
     tiled: Path,
     genome: Path,
@@ -100,25 +101,24 @@ def _scan_with_bundles(
 
 
 def _scan_with_baselines(
-    baselines: tuple[tuple[str, int, float, Path], ...],
+    baselines: tuple[tuple[str, FittedBaseline, Path], ...],
     labelled: Path,
     tiles: "TiledLabels",
     genome: "Genome",
     revision: int,
 ) -> None:
     from bindgram.data.examples import read_examples
-    from bindgram.evaluation.baselines import score_tiles, why_untrained
+    from bindgram.evaluation.baselines import BASELINES, Unfitted, score_tiles
     from bindgram.evaluation.tiled import TiledScores, write_tiled_scores
 
     examples = read_examples(labelled)
     inputs = {"labelled": examples.provenance, "tiled": tiles.provenance}
-    reason = why_untrained(examples) or tiles.reason
-    for name, k, inverse_regularisation, output in baselines:
-        settings = {"name": name, "k": k, "inverse_regularisation": inverse_regularisation}
-        provenance = make_provenance("scan", revision, settings, inputs, packages=["scikit-learn"])
-        if reason:
-            scored = TiledScores(status="skipped", reason=reason, provenance=provenance)
+    for name, settings, output in baselines:
+        used = {"name": name} | settings.model_dump()
+        provenance = make_provenance("scan", revision, used, inputs, packages=BASELINES[settings.kind].packages)
+        scores = score_tiles(examples, tiles, genome, settings)
+        if isinstance(scores, Unfitted):
+            scored = TiledScores(status="skipped", reason=scores.reason, provenance=provenance)
         else:
-            logits = score_tiles(examples, tiles, genome, k, inverse_regularisation)
-            scored = TiledScores.of(tiles, logits, provenance)
+            scored = TiledScores.of(tiles, scores, provenance)
         write_tiled_scores(output, scored)

@@ -53,7 +53,7 @@ def score(
     from bindgram.data.examples import read_examples
     from bindgram.errors import InputError
     from bindgram.evaluation.predict import predict_test_sets
-    from bindgram.evaluation.predictions import skipped_reasons, write_predictions
+    from bindgram.evaluation.predictions import Scale, skipped_reasons, write_predictions
     from bindgram.models.bundle import load_bundle
     from bindgram.provenance import make_provenance
 
@@ -66,10 +66,13 @@ def score(
         model = load_bundle(folder)
         inputs = {"bundle": model.provenance} | {name: table.provenance for name, table in tables.items()}
         provenance = make_provenance("score", revision, {}, inputs, packages=["torch"])
+        scale: Scale = "arbitrary" if model.kind == "language_model" else "log_odds"
         if model.skipped:
-            write_predictions(output, None, model.status, model.reason, provenance)
+            write_predictions(output, None, model.status, model.reason, provenance, scale=scale)
             continue
         if model.kind == "language_model" and len(missing) == len(tables):  # it knows nothing of the experiment
-            write_predictions(output, None, "skipped", "; ".join(sorted(set(missing.values()))), provenance, missing)
+            reason = "; ".join(sorted(set(missing.values())))
+            write_predictions(output, None, "skipped", reason, provenance, missing, scale=scale)
             continue
-        write_predictions(output, predict_test_sets(model, tables, chosen), "ok", "", provenance, missing)
+        scores = predict_test_sets(model, tables, chosen)
+        write_predictions(output, scores, "ok", "", provenance, missing, scale=scale)

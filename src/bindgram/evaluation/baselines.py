@@ -1,11 +1,13 @@
-"""Baselines without a network: logistic regression on the composition of both strands.
+"""Baselines that are fitted to labelled examples without a network, one entry of `BASELINES` for each kind.
 
-What counts of short k-mers explain is no binding motif, so this floor stands beside every score.
+What they explain is no achievement of a model, so that they stand beside every score: composition (the floor), the
+known motif of the factor, and gapped k-mers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +15,11 @@ import pandas as pd
 from bindgram.data.examples import ExampleTable
 from bindgram.data.tiled import TiledLabels, tile_codes
 from bindgram.errors import InputError
-from bindgram.evaluation.predictions import empty_predictions, prediction_rows, skipped_reasons
+from bindgram.evaluation.predictions import Scale, empty_predictions, prediction_rows, skipped_reasons
 from bindgram.genome.fasta import Genome
 from bindgram.sequence.dna import codes_of, gc_fraction
 from bindgram.sequence.kmers import N_SPECIAL, Vocabulary, count_kmers
+from bindgram.settings.baselines import FittedBaseline, KmerBaseline
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -25,13 +28,48 @@ MAX_ITERATIONS = 5000
 
 
 @dataclass(frozen=True)
+class Training:
+    """What a baseline is fitted to: (N, L) base codes with (N,) labels 0/1, both classes present."""
+
+    codes: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted baseline: `score` takes (N, L) base codes to (N,) scores that are equal for both strands."""
+
+    score: Callable[[np.ndarray], np.ndarray]
+    details: Mapping[str, Any] = field(default_factory=dict)  # what it chose
+
+
+@dataclass(frozen=True)
+class Unfitted:
+    """A baseline that cannot be fitted here, and why: "not defined: ..."."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of baseline: `fit` holds what a fitted one needs (files, say) until its context ends."""
+
+    fit: Callable[[Any, Training], AbstractContextManager[Fitted | Unfitted]]
+    scale: Scale
+    packages: Sequence[str] = ()  # whose versions bear on the scores
+    why_no_tiles: str = ""  # why the tiles of T4 are not scored; "" where they are
+
+
+@dataclass(frozen=True)
 class ScoredTestSets:
     """Predictions of one baseline; see `bindgram.evaluation.predictions.write_predictions`."""
 
     frame: pd.DataFrame
+    scale: Scale
     status: str = "ok"
     reason: str = ""
     skipped_test_sets: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def composition(codes: np.ndarray, k: int) -> np.ndarray:
@@ -60,60 +98,80 @@ def fit_logistic(features: np.ndarray, labels: np.ndarray, inverse_regularisatio
     return make_pipeline(StandardScaler(), model).fit(features, labels)
 
 
+@contextmanager
+def fit_kmers(settings: KmerBaseline, training: Training) -> Iterator[Fitted]:
+    """Logistic regression on composition; scores are log odds."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # sums in one order, hence the same bytes on every machine of a kind
+        features = composition(training.codes, settings.k)
+        model = fit_logistic(features, training.labels, settings.inverse_regularisation)
+        yield Fitted(lambda codes: model.decision_function(composition(codes, settings.k)))
+
+
+BASELINES: dict[str, Kind] = {"kmer": Kind(fit_kmers, "log_odds", ["scikit-learn"])}
+
+
 def why_untrained(labelled: ExampleTable) -> str:
     """Why no baseline can be fitted to the training rows; "" where one can."""
     one_class = labelled.of_split("train")["label"].nunique() < 2
     return labelled.reason if labelled.skipped else "the training examples have one class only" * one_class
 
 
-def score_tiles(
-    labelled: ExampleTable, tiled: TiledLabels, genome: Genome, k: int, inverse_regularisation: float
-) -> np.ndarray:
-    """Fit on the training rows of `labelled` and score the tiles that are not ignored: (tiles,) log odds.
-
-    Raises
-    ------
-    InputError : the training sequences have another width than the tiles.
-    """
-    from threadpoolctl import threadpool_limits
-
-    train = labelled.of_split("train")
-    width = len(train["sequence"].iloc[0])
-    if width != tiled.width:
-        raise InputError(f"tiles of {tiled.width} bp, but training examples of {width} bp; make both with one width")
-    with threadpool_limits(1):
-        model = fit_logistic(_features(train, k), train["label"].to_numpy(), inverse_regularisation)
-        parts = [model.decision_function(composition(codes, k)) for codes in tile_codes(tiled, genome)]
-    return np.concatenate([np.empty(0), *parts])
-
-
 def score_test_sets(
-    labelled: ExampleTable, tests: Mapping[str, ExampleTable], k: int, inverse_regularisation: float
+    labelled: ExampleTable, tests: Mapping[str, ExampleTable], settings: FittedBaseline
 ) -> ScoredTestSets:
     """Fit on the training rows of `labelled` and score every row of every test set.
 
     Returns
     -------
-    Predictions, or a skip with its reason where the experiment is skipped or has one class only.
+    Predictions, or a skip with its reason where the experiment is skipped, has one class only, or the baseline is not
+    defined for it.
     """
-    from threadpoolctl import threadpool_limits
-
-    reason = why_untrained(labelled)
-    if reason:
-        return ScoredTestSets(empty_predictions(), "skipped", reason)
-    train = labelled.of_split("train")
+    kind = BASELINES[settings.kind]
     skipped = skipped_reasons(tests)
-    if len(skipped) == len(tests):
-        return ScoredTestSets(empty_predictions(), "skipped", "; ".join(sorted(set(skipped.values()))), skipped)
-    with threadpool_limits(1):  # sums in one order, hence the same bytes on every machine of a kind
-        model = fit_logistic(_features(train, k), train["label"].to_numpy(), inverse_regularisation)
+    reason = why_untrained(labelled)
+    if not reason and len(skipped) == len(tests):
+        reason = "; ".join(sorted(set(skipped.values())))
+    elif reason:
+        skipped = {}
+    if reason:
+        return ScoredTestSets(empty_predictions(), kind.scale, "skipped", reason, skipped)
+    with kind.fit(settings, _training(labelled)) as fitted:
+        if isinstance(fitted, Unfitted):
+            return ScoredTestSets(empty_predictions(), kind.scale, "skipped", fitted.reason, skipped)
         rows = [
-            prediction_rows(name, table.frame, model.decision_function(_features(table.frame, k)))
+            prediction_rows(name, table.frame, fitted.score(codes_of(table.frame["sequence"].tolist())))
             for name, table in tests.items()
             if name not in skipped
         ]
-    return ScoredTestSets(pd.concat(rows, ignore_index=True), skipped_test_sets=skipped)
+    frame = pd.concat(rows, ignore_index=True)
+    return ScoredTestSets(frame, kind.scale, skipped_test_sets=skipped, details=fitted.details)
 
 
-def _features(examples: pd.DataFrame, k: int) -> np.ndarray:
-    return composition(codes_of(examples["sequence"].tolist()), k)
+def score_tiles(
+    labelled: ExampleTable, tiled: TiledLabels, genome: Genome, settings: FittedBaseline
+) -> np.ndarray | Unfitted:
+    """Fit on the training rows of `labelled` and score the tiles that are not ignored: (tiles,) scores.
+
+    Raises
+    ------
+    InputError : the training sequences have another width than the tiles.
+    """
+    kind = BASELINES[settings.kind]
+    reason = why_untrained(labelled) or tiled.reason or kind.why_no_tiles
+    if reason:
+        return Unfitted(reason)
+    training = _training(labelled)
+    width = training.codes.shape[1]
+    if width != tiled.width:
+        raise InputError(f"tiles of {tiled.width} bp, but training examples of {width} bp; make both with one width")
+    with kind.fit(settings, training) as fitted:
+        if isinstance(fitted, Unfitted):
+            return fitted
+        return np.concatenate([np.empty(0), *map(fitted.score, tile_codes(tiled, genome))])
+
+
+def _training(labelled: ExampleTable) -> Training:
+    rows = labelled.of_split("train")
+    return Training(codes_of(rows["sequence"].tolist()), rows["label"].to_numpy())

@@ -3,12 +3,15 @@
 Columns: ``test_set``; ``example_id``; ``split`` (test, or valid for the twin); ``label`` (0/1); ``score`` (logit, mean
 of both strands); ``score_forward`` and ``score_reverse`` (null for baselines, which read both strands at once);
 ``chrom`` and ``start`` (bp, 0-based; those of the parent where a negative has none, null where neither has any).
+
+The metadata say what the scores are: log odds of being bound, or numbers of an arbitrary scale that only rank (log odds
+of a motif against the background, the margin of a support vector machine, the likelihood under a language model).
 """
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -33,6 +36,7 @@ SCHEMA = pa.schema(
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
+Scale = Literal["log_odds", "arbitrary"]
 
 
 def skipped_reasons(test_sets: Mapping[str, ExampleTable]) -> dict[str, str]:
@@ -98,6 +102,8 @@ def write_predictions(
     reason: str,
     provenance: Mapping[str, Any],
     skipped_test_sets: Mapping[str, str] | None = None,
+    scale: Scale = "log_odds",
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a predictions table as Parquet, whole or not at all.
 
@@ -107,6 +113,8 @@ def write_predictions(
     status, reason : ``ok``, or ``skipped`` and why nothing could be scored.
     provenance : of `bindgram.provenance.make_provenance`; the ``digest`` of the rows is added.
     skipped_test_sets : test set to why it could not be made for this experiment.
+    scale : whether the scores are log odds of being bound, so that their sigmoid is a probability.
+    details : what the model chose, such as its motif.
     """
     frame = empty_predictions() if frame is None or frame.empty else frame.loc[:, list(COLUMNS)]
     rows = [digest([None if pd.isna(value) else str(value) for value in frame[column]]) for column in COLUMNS]
@@ -115,6 +123,8 @@ def write_predictions(
         "status": status,
         "reason": reason,
         "skipped_test_sets": skipped,
+        "scale": scale,
+        "details": dict(details or {}),
         "provenance": dict(provenance) | {"digest": digest({"rows": rows, "status": status, "skipped": skipped})},
     }
     arrow = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
@@ -124,7 +134,9 @@ def write_predictions(
 
 
 def read_predictions(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read a table of `write_predictions`: rows, and ``status, reason, skipped_test_sets, provenance``.
+    """Read a table of `write_predictions`: rows, and its metadata.
+
+    These are ``status, reason, skipped_test_sets, scale, details, provenance``.
 
     Raises
     ------

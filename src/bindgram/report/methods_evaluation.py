@@ -6,6 +6,7 @@ from typing import Any
 from bindgram.evaluation.statistics import BLOCKS_PER_TESTED_LENGTH, MIN_POSITIVE_BLOCKS
 from bindgram.report.versions import versions_of
 from bindgram.settings import Config
+from bindgram.settings.baselines import KmerBaseline
 
 _SOFTWARE = {  # package to how it is called in a text
     "bindgram": "bindgram {}",
@@ -23,20 +24,31 @@ def evaluation_paragraphs(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _models(config: Config) -> str:
-    baselines = ", ".join(
-        f"{name} ({'GC content' if item.k == 0 else f'counts of {item.k}-mers on both strands'})"
-        for name, item in config.baselines.items()
-    )
     return (
         "Language models of k-mers (AWD-LSTM [@merity2018]) were fine-tuned by concat pooling and gradual unfreezing "
         "[@howard2018], as for DNA before [@luo2023]; convolutional models follow DeepBind [@alipanahi2015] and DanQ "
         f"[@quang2016]. Models of this run: {', '.join(config.models)}, trained with seed(s) "
         f"{', '.join(map(str, config.seeds))}; negatives and test sets do not depend on them. Scores are the mean of "
-        "both strands. Baselines were logistic regressions on standardised composition fitted to the same training "
-        f"rows: {baselines or 'none'}. The floor beside every score is {config.floor}. Where a model starts from a "
-        "causal language model, that one alone is a baseline too (likelihood_<name>): its log-likelihood per base less "
-        "that of an order-1 Markov model of its own training corpus, mean of both strands, without any labels."
+        f"both strands. {' '.join(_baselines(config))} The floor beside every score is {config.floor}."
     )
+
+
+def _baselines(config: Config) -> Iterator[str]:
+    """One sentence for each kind of baseline that the run has."""
+    if config.trained_baselines:
+        yield f"Networks trained alike as baselines: {', '.join(config.trained_baselines)}."
+    kmers = {name: item.k for name, item in config.baselines.items() if isinstance(item, KmerBaseline)}
+    counted = (f"{name} ({f'counts of {k}-mers on both strands' if k else 'GC content'})" for name, k in kmers.items())
+    yield (
+        "Further baselines were logistic regressions on standardised composition fitted to the same training rows: "
+        f"{', '.join(counted)}."
+    )
+    if config.likelihood:
+        yield (
+            "Where a model starts from a causal language model, that one alone is a baseline too (likelihood_<name>): "
+            "its log-likelihood per base less that of an order-1 Markov model of its own training corpus, mean of both "
+            "strands, without any labels."
+        )
 
 
 def _metrics() -> str:

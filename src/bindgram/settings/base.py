@@ -2,9 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -78,7 +79,7 @@ def problems_of(
     """
     texts = []
     for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
+        key = ".".join(str(part) for part in _keys(model, item["loc"])) or "(whole file)"
         kind, got = item["type"], _short(item["input"])
         if kind == "extra_forbidden":
             close = suggestion(item["loc"][-1], _known_keys(model, item["loc"][:-1]))
@@ -93,6 +94,37 @@ def problems_of(
                 f"{key}: {item['msg'].removeprefix('Value error, ')} (got {got}){suggestion(item['input'], choices)}"
             )
     return texts
+
+
+def _keys(annotation: Any, path: Sequence[str | int]) -> Iterator[str | int]:
+    """`path` of a problem in what is annotated, without the kinds that tell the models of a union apart."""
+    if not path:
+        return
+    part, *rest = path
+    members = _models_in_place(annotation)
+    fields = {name: field.annotation for member in members for name, field in member.model_fields.items()}
+    kind = [member for member in members if any(part in get_args(f.annotation) for f in member.model_fields.values())]
+    if part in fields or not kind:
+        yield part
+        yield from _keys(fields.get(part, _inside(annotation)), rest)
+    else:
+        yield from _keys(kind[0], rest)
+
+
+def _models_in_place(annotation: Any) -> list[type[BaseModel]]:
+    """Settings models that a value may be, not those of its items."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return [found for part in get_args(annotation) for found in _models_in_place(part)]
+    return []
+
+
+def _inside(annotation: Any) -> Any:
+    """What the items of a list or the values of a mapping are."""
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return next((inner for part in get_args(annotation) if (inner := _inside(part)) is not None), None)
+    return get_args(annotation)[-1] if get_origin(annotation) in (list, dict, tuple) else None
 
 
 def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bindgram.settings.base import Id, Settings, parse, read_yaml
+from bindgram.settings.baselines import LIKELIHOOD, Baseline, FittedBaseline, LikelihoodBaseline, ModelBaseline
 from bindgram.settings.filters import FilterItem, check_filters, parse_filter
 from bindgram.settings.interpretation import MotifSettings
 
@@ -186,13 +187,6 @@ class HomologySettings(Settings):
     min_coverage: Annotated[float, Field(ge=0, le=1)]
 
 
-class KmerBaselineSettings(Settings):
-    """Logistic regression on k-mer counts; `k` = 0 means GC content alone."""
-
-    k: Annotated[int, Field(ge=0, le=8)]
-    inverse_regularisation: Annotated[float, Field(gt=0)]
-
-
 class AuditSettings(Settings):
     """How negatives are audited."""
 
@@ -298,7 +292,7 @@ class Config(Settings):
     split: Annotated[list[Id], Field(min_length=1)]
     models: Annotated[list[Id], Field(min_length=1)]
     seeds: Annotated[list[Count], Field(min_length=1)]
-    baselines: dict[Id, KmerBaselineSettings]
+    baselines: dict[Id, Baseline]
     floor: Id
     universe: str | None
     device: Literal["auto", "cpu", "cuda"]
@@ -327,6 +321,44 @@ class Config(Settings):
         """Schemes that negatives and test sets are made by, those behind mixtures among them."""
         names = [*self.negatives.schemes, *(made.scheme for made in self.battery.test_sets.values())]
         return {scheme for name in names for scheme in self.negatives.shares_of(name)}
+
+    @property
+    def trained(self) -> list[str]:
+        """Names of all networks that are trained, for every seed: models, then baselines of kind ``model``."""
+        return list(dict.fromkeys([*self.models, *self._of_kind(ModelBaseline)]))
+
+    @property
+    def trained_baselines(self) -> list[str]:
+        """Baselines of kind ``model``; one that is among `models` as well is a model."""
+        return self.trained[len(self.models) :]
+
+    @property
+    def fitted(self) -> dict[str, FittedBaseline]:
+        """Baselines that ``bindgram baseline`` fits to the examples, for the first seed only."""
+        return self._of_kind(FittedBaseline)
+
+    @property
+    def likelihood(self) -> bool:
+        """Whether the language models of the run score the test sets themselves."""
+        return bool(self._of_kind(LikelihoodBaseline))
+
+    def _of_kind(self, kinds: Any) -> dict[str, Any]:
+        return {name: baseline for name, baseline in self.baselines.items() if isinstance(baseline, kinds)}
+
+    @field_validator("baselines", mode="before")
+    @classmethod
+    def _null_leaves_out(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: baseline for name, baseline in value.items() if baseline is not None}
+
+    @field_validator("baselines")
+    @classmethod
+    def _likelihood_has_its_name(cls, value: dict[str, Baseline]) -> dict[str, Baseline]:
+        for name, baseline in value.items():
+            if (name == LIKELIHOOD) != isinstance(baseline, LikelihoodBaseline):
+                raise ValueError(f"{name}: {LIKELIHOOD!r} is the name of the baseline of that kind, and of no other")
+        return value
 
     @field_validator("split", mode="before")
     @classmethod
@@ -403,7 +435,8 @@ def _with_nulls(value: Any) -> Any:
 def _replace(value: Any, path: Sequence[str | int], new: Any) -> None:
     *parents, last = path
     for part in parents:
-        value = value[part]
+        if not isinstance(value, Mapping) or part in value:  # else the kind of one of several models, which is no key
+            value = value[part]
     value[last] = new
 
 

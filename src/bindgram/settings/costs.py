@@ -39,6 +39,7 @@ class Costs:
     n_trained: int  # experiments that train, summed over the splits
     n_splits: int
     n_models: int
+    n_baselines: int  # those that are trained as models are
     n_seeds: int
     n_schemes: int
     works: tuple[Work, ...]
@@ -85,10 +86,11 @@ class Costs:
         asked : what the rules ask for at most: name of a rule to its number of jobs and the hours that each may take.
         """
         device = "CPU" if self.device == "cpu" else "GPU"
-        n_classifiers = self.n_trained * self.n_models * self.n_schemes * self.n_seeds
+        n_classifiers = self.n_trained * (self.n_models + self.n_baselines) * self.n_schemes * self.n_seeds
         splits = f"{self.n_splits} splits, " if self.n_splits > 1 else ""
+        baselines = f", {self.n_baselines} baseline(s) to train" if self.n_baselines else ""
         lines = [
-            f"{self.n_experiments:,} experiments, {splits}{self.n_models} model(s), "
+            f"{self.n_experiments:,} experiments, {splits}{self.n_models} model(s){baselines}, "
             f"{self.n_schemes} scheme(s) of negatives, {self.n_seeds} seed(s): {n_classifiers:,} classifiers",
             f"tokens to read, at {self.settings.positives_per_experiment:,} positives per experiment: "
             + ", ".join(f"{kind} {_short(self.tokens(kind))}" for kind in dict.fromkeys(w.kind for w in self.works)),
@@ -163,6 +165,7 @@ def estimate(project: Project, root: Path = Path()) -> Costs:
         len(trained),
         len(config.split),
         len(config.models),
+        len(config.trained_baselines),
         len(config.seeds),
         len(config.negatives.schemes),
         tuple(works),
@@ -231,7 +234,7 @@ def _classifier_works(project: Project, split: str, lengths: Mapping[str, Length
         n_epochs = sum(stage.epochs for stage in model.finetune.stages)
         yield Work("finetune", name, n_jobs, n_train * tokens * n_epochs * n_runs)
         yield Work("predict", name, n_jobs, n_tested * tokens * STRANDS * n_runs)
-    for name in project.causal_language_models:
+    for name in project.causal_language_models if config.likelihood else ():
         tokens = _n_tokens(project.language_models[name].vocabulary, config.positives.width)
         yield Work("likelihood", name, n_jobs, n_tested * tokens * STRANDS * len(config.negatives.schemes))
 

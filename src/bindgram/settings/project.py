@@ -11,6 +11,7 @@ from typing import Any, get_args
 from bindgram.errors import InputError, raise_all
 from bindgram.settings.adaptation import POOLED, pool_of
 from bindgram.settings.base import named_file, suggestion, with_suggestions
+from bindgram.settings.baselines import LIKELIHOOD, KmerBaseline
 from bindgram.settings.config import Config, Scheme, parse_config
 from bindgram.settings.encoders import wrong_dropout
 from bindgram.settings.models import LanguageModelFile, ModelFile, load_language_model, load_model
@@ -35,7 +36,7 @@ class Project:
     experiments: dict[str, Experiment]  # all rows of the sheet
     selected: dict[str, Experiment]  # the rows this run uses
     splits: dict[str, SplitFile]  # by name
-    models: dict[str, ModelFile]
+    models: dict[str, ModelFile]  # all networks that are trained: models, and baselines of kind `model`
     language_models: dict[str, LanguageModelFile]
     universe: tuple[str, ...]  # the frozen list of experiments that others draw from, as far as the sheet has them
     masked: tuple[str, ...]  # published sets whose test sequences no corpus holds, in order of their names
@@ -51,7 +52,7 @@ class Project:
 
     @property
     def causal_language_models(self) -> list[str]:
-        """Language models that a model of this run starts from and that predict the next token."""
+        """Language models that a network of this run starts from and that predict the next token."""
         names = dict.fromkeys(name for model in self.models.values() for name in model.starts_from)
         return [name for name in names if self.language_models[name].objective.name == "next_token"]
 
@@ -196,7 +197,7 @@ def _load_models(
 ) -> tuple[dict[str, ModelFile], dict[str, LanguageModelFile]]:
     models: dict[str, ModelFile] = {}
     language_models: dict[str, LanguageModelFile] = {}
-    for name in config.models:
+    for name in config.trained:
         model = _collect(problems, lambda name=name: load_model(named_file(root / f"config/models/{name}.yaml")))
         if model is None:
             continue
@@ -248,18 +249,19 @@ def _reference_problems(
 ) -> list[str]:
     problems = [
         f"configuration: baselines: {name!r} is also the name of a model; rename one"
-        for name in config.baselines
+        for name in config.fitted
         if name in config.models
     ]
     problems += [
         f"configuration: {name!r} is what the likelihood of language model {lm} is called; rename the other"
         for lm in dict.fromkeys(lm for model in models.values() for lm in model.starts_from)
-        if (name := f"likelihood_{lm}") in (*config.models, *config.baselines)
+        if (name := f"{LIKELIHOOD}_{lm}") in (*config.models, *config.baselines)
     ]
-    if config.floor not in config.baselines:
+    floors = [name for name, baseline in config.baselines.items() if isinstance(baseline, KmerBaseline)]
+    if config.floor not in floors:
         problems.append(
-            f"configuration: floor: {config.floor!r} is not a baseline (choose from {', '.join(config.baselines)})"
-            f"{suggestion(config.floor, config.baselines)}"
+            f"configuration: floor: {config.floor!r} is not a baseline of kind kmer (choose from "
+            f"{', '.join(floors) or 'none: add one'}){suggestion(config.floor, floors)}"
         )
     known = [*get_args(Scheme), *config.negatives.mixtures]
     named = [("negatives.schemes", name) for name in config.negatives.schemes if name != "published"]

@@ -6,6 +6,11 @@ from sklearn.metrics import roc_auc_score
 from bindgram.data.examples import ExampleTable, skipped_examples
 from bindgram.evaluation.baselines import composition, score_test_sets
 from bindgram.sequence.dna import codes_of
+from bindgram.settings.baselines import KmerBaseline
+
+
+def kmers(k: int) -> KmerBaseline:
+    return KmerBaseline(kind="kmer", k=k, inverse_regularisation=1.0)
 
 
 def table(sequences: list[str], labels: list[int], split: str = "train") -> ExampleTable:
@@ -65,9 +70,9 @@ def test_composition_is_learnt_and_validation_rows_are_not_fitted():
     labelled = ExampleTable(pd.concat([table(train, labels).frame, misleading, misleading], ignore_index=True))
     test = table(random_dna(100, 0.6, 3) + random_dna(100, 0.4, 4), [1] * 100 + [0] * 100, split="test")
     for k in (0, 1, 3):
-        result = score_test_sets(labelled, {"T1": test}, k, 1.0)
+        result = score_test_sets(labelled, {"T1": test}, kmers(k))
         assert roc_auc_score(result.frame["label"], result.frame["score"]) > 0.9
-        again = score_test_sets(labelled, {"T1": test}, k, 1.0)
+        again = score_test_sets(labelled, {"T1": test}, kmers(k))
         assert result.frame.equals(again.frame)
 
 
@@ -75,19 +80,19 @@ def test_permuted_labels_teach_nothing():
     rng = np.random.default_rng(0)
     labelled = table(random_dna(400, 0.5, 5), rng.integers(0, 2, 400).tolist())
     test = table(random_dna(1000, 0.5, 6), rng.integers(0, 2, 1000).tolist(), split="test")
-    result = score_test_sets(labelled, {"T1": test}, 2, 1.0)
+    result = score_test_sets(labelled, {"T1": test}, kmers(2))
     assert abs(roc_auc_score(result.frame["label"], result.frame["score"]) - 0.5) < 0.06
 
 
 def test_skips_pass_on_with_their_reason():
     train = table(["ACGT", "GGCC"], [1, 0])
     test = table(["ACGT"], [1], split="test")
-    whole = score_test_sets(skipped_examples("too few peaks", {}), {"T1": test}, 1, 1.0)
+    whole = score_test_sets(skipped_examples("too few peaks", {}), {"T1": test}, kmers(1))
     assert (whole.status, whole.reason, len(whole.frame)) == ("skipped", "too few peaks", 0)
-    one = score_test_sets(train, {"T1": test, "T2": skipped_examples("no coordinates", {})}, 1, 1.0)
+    one = score_test_sets(train, {"T1": test, "T2": skipped_examples("no coordinates", {})}, kmers(1))
     assert (one.status, one.skipped_test_sets) == ("ok", {"T2": "no coordinates"})
     assert set(one.frame["test_set"]) == {"T1"}
-    none = score_test_sets(train, {"T2": skipped_examples("no coordinates", {})}, 1, 1.0)
+    none = score_test_sets(train, {"T2": skipped_examples("no coordinates", {})}, kmers(1))
     assert (none.status, none.reason) == ("skipped", "no coordinates")
-    single = score_test_sets(table(["ACGT", "GGCC"], [1, 1]), {"T1": test}, 1, 1.0)
+    single = score_test_sets(table(["ACGT", "GGCC"], [1, 1]), {"T1": test}, kmers(1))
     assert single.reason == "the training examples have one class only"

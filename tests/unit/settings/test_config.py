@@ -8,6 +8,7 @@ from snakemake.utils import update_config
 from bindgram.errors import InputError
 from bindgram.settings import Config, load_config
 from bindgram.settings.base import parse
+from bindgram.settings.baselines import KmerBaseline
 from bindgram.settings.config import merge, parse_config
 
 
@@ -117,3 +118,40 @@ def test_reading_the_configuration_leaves_the_given_mapping_alone(config):
     config["select"]["first"] = "5"
     parse_config(config, "c.yaml")
     assert config["select"]["first"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ({"kind": "kmer", "k": 9, "inverse_regularisation": 1.0}, r"baselines\.x\.k: .*less than or equal to 8"),
+        ({"kind": "kmer", "k": 1}, r"baselines\.x\.inverse_regularisation: required key is missing"),
+        (
+            {"kind": "kmre", "k": 1},
+            r"baselines\.x: Input tag 'kmre' .* not match any of the expected tags: 'kmer'",
+        ),
+        ({"k": 1, "inverse_regularisation": 1.0}, r"baselines\.x: Unable to extract tag using discriminator 'kind'"),
+        ({"kind": "model", "k": 1}, r"baselines\.x\.k: unknown key"),
+        ({"kind": "likelihood"}, "x: 'likelihood' is the name of the baseline of that kind, and of no other"),
+    ],
+)
+def test_mistakes_in_a_baseline_name_its_key(config, baseline, message):
+    config["baselines"] |= {"x": baseline}
+    with pytest.raises(InputError, match=message):
+        parse_config(config, "c.yaml")
+
+
+def test_null_leaves_a_baseline_out_and_one_among_the_models_is_a_model(config):
+    config |= {"models": ["awd_lstm", "deepbind_cnn"]}
+    config["baselines"] |= {"gc": None, "danq": "null"}  # the text: from the command line
+    found = parse_config(config, "c.yaml")
+    assert found.trained == ["awd_lstm", "deepbind_cnn", "awd_lstm_scratch"]
+    assert found.trained_baselines == ["awd_lstm_scratch"]
+    assert list(found.fitted) == ["kmer3_lr"]
+    assert found.likelihood
+    config["baselines"] |= {"likelihood": None}
+    assert not parse_config(config, "c.yaml").likelihood
+
+
+def test_numbers_of_a_baseline_may_come_as_text_from_the_command_line(config):
+    config["baselines"] |= {"kmer2": {"kind": "kmer", "k": "2", "inverse_regularisation": "0.5"}}
+    assert parse_config(config, "c.yaml").fitted["kmer2"] == KmerBaseline(kind="kmer", k=2, inverse_regularisation=0.5)

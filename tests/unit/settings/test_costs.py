@@ -17,6 +17,7 @@ CHANGES = {
     "select": {"tiers": []},
     "models": ["awd_lstm", "deepbind_cnn"],
     "seeds": [1, 2],
+    "baselines": {"deepbind_cnn": None, "danq": None, "awd_lstm_scratch": None},
     "positives": {"width": 102},
     "negatives": {"ratio": 2.0},
     "battery": {"max_positives": 15},

@@ -212,7 +212,7 @@ def test_model_of_a_pair_refers_to_two_language_models(model):
         ),
         ({"objective": MASKED}, "objective.span: must be 3 or more, the vocabulary's k .got 1.: the bases of fewer"),
         ({"objective": MASKED | {"span": 9}}, "pretrain.bptt: must be 9 or more, objective.span .got 8."),
-        ({"objective": MASKED | {"fraction": 1.0}}, "objective.masked.fraction"),
+        ({"objective": MASKED | {"fraction": 1.0}}, "objective.fraction"),
         ({"objective": {"name": "mask"}}, "objective: .*'next_token', 'masked'"),
         (
             {"pretrain__dropout__weight": None},

@@ -42,7 +42,7 @@ def test_project_holds_selected_rows_models_and_their_language_models(demo, root
     project = load_project(demo, root)
     assert sorted(row.tf for row in project.selected.values()) == ["CEBPB", "CTCF", "SPI1", "USF1"]
     assert len(project.experiments) == 12
-    assert set(project.models) == set(demo["models"])
+    assert list(project.models) == ["awd_lstm_demo", "awd_lstm_demo_scratch", "cnn_demo"]
     assert set(project.language_models) == {"awd_lstm_demo"}
 
 
@@ -81,8 +81,8 @@ def test_selection_narrows_list_by_list_then_takes_the_first(demo, root, selecti
         ({"assemblies": "config/assemblies.tsv"}, "'hg38_chr22' is not in config/assemblies.tsv, which has"),
         ({"universe": "config/nothing.txt"}, "universe lists one experiment id per line"),
         (
-            {"baselines": {"cnn_demo": {"k": 1, "inverse_regularisation": 1.0}}},
-            "'cnn_demo' is also the name of a model",
+            {"baselines": {"awd_lstm_demo": {"kind": "kmer", "k": 1, "inverse_regularisation": 1.0}}},
+            "'awd_lstm_demo' is also the name of a model",
         ),
     ],
 )

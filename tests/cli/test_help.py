@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -23,6 +24,11 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
+def options_of(command):
+    """Those with a name; an argument stands in the text of the command."""
+    return [option for option in command.params if isinstance(option, click.Option)]
+
+
 def test_help_imports_nothing_heavy():
     result = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True)
     loaded = {name.split(".")[0] for name in json.loads(result.stdout)}
@@ -32,12 +38,14 @@ def test_help_imports_nothing_heavy():
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_option_says_what_it_is(command):
     assert command.help
-    assert [option.name for option in command.params if not getattr(option, "help", None)] == []
+    assert [option.name for option in options_of(command) if not option.help] == []
+    arguments = [given for given in command.params if isinstance(given, click.Argument)]
+    assert [given.name for given in arguments if given.make_metavar(None).strip("[]") not in command.help] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_no_option_has_a_default_in_code(command):
-    optional = [option for option in command.params if not option.required and not option.multiple]
+    optional = [option for option in options_of(command) if not option.required and not option.multiple]
     assert [option.name for option in optional if not option.is_flag and option.to_info_dict()["default"]] == []
 
 

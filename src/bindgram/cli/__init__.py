@@ -41,6 +41,7 @@ from bindgram.cli.store import store
 from bindgram.cli.tile import tile
 from bindgram.cli.tokenize import tokenize
 from bindgram.cli.universe import universe
+from bindgram.cli.verify import verify
 from bindgram.errors import InputError
 
 
@@ -83,6 +84,7 @@ COMMANDS: tuple[click.Command, ...] = (
     tile,
     tokenize,
     universe,
+    verify,
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -117,7 +117,6 @@ def write_predictions(
     details : what the model chose, such as its motif.
     """
     frame = empty_predictions() if frame is None or frame.empty else frame.loc[:, list(COLUMNS)]
-    rows = [digest([None if pd.isna(value) else str(value) for value in frame[column]]) for column in COLUMNS]
     skipped = dict(skipped_test_sets or {})
     metadata = {
         "status": status,
@@ -125,12 +124,19 @@ def write_predictions(
         "skipped_test_sets": skipped,
         "scale": scale,
         "details": dict(details or {}),
-        "provenance": dict(provenance) | {"digest": digest({"rows": rows, "status": status, "skipped": skipped})},
+        "provenance": dict(provenance) | {"digest": content_digest(frame, status, skipped)},
     }
     arrow = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
     arrow = arrow.replace_schema_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
     with atomic_path(path) as part:
         pq.write_table(arrow, part, compression="zstd")
+
+
+def content_digest(frame: pd.DataFrame, status: str, skipped_test_sets: Mapping[str, str]) -> str:
+    """Digest of the content of a predictions table, the same before it is written and after it is read."""
+    numbers = frame.astype({"start": "Int64"})  # without a null it is read as integers, with one as real numbers
+    rows = [digest([None if pd.isna(value) else str(value) for value in numbers[column]]) for column in COLUMNS]
+    return digest({"rows": rows, "status": status, "skipped": dict(skipped_test_sets)})
 
 
 def read_predictions(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -67,20 +67,14 @@ def delong_covariance(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarra
     return below.mean(axis=1), covariance
 
 
-def delong_test(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> AreaTest:
-    """Test that the areas of M models, times `weights`, sum up to 0.
+def contrast_test(areas: np.ndarray, covariance: np.ndarray, weights: np.ndarray) -> AreaTest:
+    """Test that `areas`, times `weights`, sum up to 0.
 
     Parameters
     ----------
-    labels : (N,) 0 or 1. scores : (M, N) finite.
+    areas, covariance : (M,) and (M, M), of `delong_covariance`.
     weights : (M,); 1 and -1 compare two models, 1/3, 1/3, 1/3, -1 the mean of three seeds with one model.
     """
-    n_positives = int((labels == 1).sum())
-    n_negatives = len(labels) - n_positives
-    if min(n_positives, n_negatives) < 2:
-        counts = f"{n_positives} positive(s) and {n_negatives} negative(s)"
-        return AreaTest(None, None, None, f"not defined: a variance needs two examples of each class, not {counts}")
-    areas, covariance = delong_covariance(labels, scores)
     difference = float(weights @ areas)
     variance = float(weights @ covariance @ weights)
     if variance <= RELATIVE_ROUNDING * float(np.abs(weights) @ np.abs(covariance) @ np.abs(weights)):
@@ -90,3 +84,13 @@ def delong_test(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> 
     standard_error = variance**0.5
     p_value = 2 * NormalDist().cdf(-abs(difference) / standard_error)
     return AreaTest(difference, standard_error, p_value)
+
+
+def delong_test(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> AreaTest:
+    """`contrast_test` of the areas of (M, N) finite `scores` with (N,) `labels` 0 or 1."""
+    n_positives = int((labels == 1).sum())
+    n_negatives = len(labels) - n_positives
+    if min(n_positives, n_negatives) < 2:
+        counts = f"{n_positives} positive(s) and {n_negatives} negative(s)"
+        return AreaTest(None, None, None, f"not defined: a variance needs two examples of each class, not {counts}")
+    return contrast_test(*delong_covariance(labels, scores), weights)

@@ -16,6 +16,7 @@ from bindgram.cli.baseline import baseline
 from bindgram.cli.battery import battery
 from bindgram.cli.check import check
 from bindgram.cli.collect import collect
+from bindgram.cli.compare_models import compare_models
 from bindgram.cli.evaluate import evaluate
 from bindgram.cli.export import export
 from bindgram.cli.extract import extract
@@ -27,6 +28,7 @@ from bindgram.cli.index import index
 from bindgram.cli.motifs import motifs
 from bindgram.cli.negatives import negatives
 from bindgram.cli.overlap import overlap
+from bindgram.cli.pairs import pairs
 from bindgram.cli.panel import panel
 from bindgram.cli.plot import plot
 from bindgram.cli.positives import positives
@@ -59,6 +61,7 @@ COMMANDS: tuple[click.Command, ...] = (
     battery,
     check,
     collect,
+    compare_models,
     evaluate,
     export,
     extract,
@@ -70,6 +73,7 @@ COMMANDS: tuple[click.Command, ...] = (
     motifs,
     negatives,
     overlap,
+    pairs,
     panel,
     plot,
     positives,

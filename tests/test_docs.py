@@ -25,9 +25,12 @@ from bindgram.data.tiles import CHROMOSOME_COLUMNS, PROPERTIES, REPEAT_SOURCES
 from bindgram.evaluation.audit import COLUMNS as AUDIT_COLUMNS
 from bindgram.evaluation.audit import FEATURES
 from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
+from bindgram.evaluation.comparison import COMPARISON_COLUMNS
+from bindgram.evaluation.comparison_files import KEYS as COMPARISON_KEYS
 from bindgram.evaluation.evaluate import empty_result
 from bindgram.evaluation.metrics import DEFINITION_COLUMNS, METRICS
 from bindgram.evaluation.overlap import COLUMNS as OVERLAP_COLUMNS
+from bindgram.evaluation.pairs import COLUMNS as PAIR_COLUMNS
 from bindgram.evaluation.predictions import SCHEMA as PREDICTIONS_SCHEMA
 from bindgram.evaluation.sanity import MEANINGS
 from bindgram.evaluation.tiled import empty_tiled_result
@@ -238,6 +241,8 @@ def test_formats_name_no_path_that_no_rule_makes():
         ("Filter tables", REASON_NAMES),
         ("Overlap table", OVERLAP_COLUMNS),
         ("Homologs", HOMOLOG_COLUMNS),
+        ("Pairs of models", [*PAIR_COLUMNS, "q_value"]),
+        ("Comparison", [*COMPARISON_COLUMNS, *COMPARISON_KEYS, "provenance"]),
         ("Audit", [*AUDIT_COLUMNS, *FEATURES]),
         ("Sanity checks", MEANINGS),
     ],

@@ -81,6 +81,7 @@ TILED_SCORES = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.h5"
 TILED_METRICS = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 METRICS = "results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 PREDICTIONS = "results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet"
+PAIRS = "results/pairs/{split}/{experiment}/{scheme}.tsv"
 PUBLISHED = "results/published/{model}/{split}/{experiment}/{scheme}/s{seed}/README.md"
 TRAIN_LOG = "results/models/{model}/{split}/{experiment}/{scheme}/s{seed}/train_log.tsv"
 MODEL_FOLDER = TRAIN_LOG.rpartition("/")[0]
@@ -872,6 +873,12 @@ def of_experiment(template, *, baselines):
     )
 
 
+def pair_results(wildcards, input):
+    """`--result MODEL SEED PREDICTIONS` of every training."""
+    trainings = ((Path(path).parts[2], Path(path).stem.removeprefix("s"), path) for path in input.predictions)
+    return " ".join(f"--result {model} {seed} {path}" for model, seed, path in trainings)
+
+
 def published_data(wildcards):
     """Options that tell the card of a published model about its experiment, its splits and its negatives."""
     experiment = row(wildcards)
@@ -1017,6 +1024,19 @@ def collect_options(template, experiments, seeds, baselines):
 
 
 COLLECTED = collect_options(METRICS, EXPERIMENTS, CONFIG.seeds, BASELINES)
+# Options of `bindgram compare-models` that do not depend on what was computed already.
+COMPARED = " ".join(
+    [
+        option("--experiments", ",".join(EXPERIMENTS)),
+        option("--models", ",".join(CONFIG.models)),
+        option("--schemes", ",".join(SCHEMES)),
+        option("--splits", ",".join(SPLITS)),
+        option("--template", PAIRS),
+        option("--confidence", CONFIG.evaluation.confidence),
+        option("--headline-test-set", CONFIG.headline.test_set),
+        option("--headline-metric", CONFIG.headline.metric),
+    ]
+)
 
 CORPORA = sorted({f"k{lm.vocabulary.k}s{lm.vocabulary.stride}" for lm in PROJECT.language_models.values()})
 

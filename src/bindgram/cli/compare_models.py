@@ -48,13 +48,13 @@ def compare_models(
     revision: int,
 ) -> None:
     """Test over TFs whether models differ, with effect sizes and corrections, and rank them."""
-    from bindgram.evaluation.comparison import add_rates, compare_all, rank_all, spread_skipped
+    from bindgram.evaluation.comparison import add_rates, spread_skipped
     from bindgram.evaluation.comparison_files import (
         PairFiles,
+        comparison_values,
         merged_provenance,
         rank_figure,
         read_all_pairs,
-        rounded,
         write_comparison_table,
         write_experiment_table,
     )
@@ -68,21 +68,8 @@ def compare_models(
     headline = {"test_set": headline_test_set, "metric": headline_metric}
     settings = {"confidence": confidence, "headline": headline, "models": list(models)}
     provenance = make_provenance("compare-models", revision, settings, {"pairs": merged_provenance(sources)})
-    compared, ranked = compare_all(pairs, confidence), rank_all(pairs, confidence)
-    names = list(dict.fromkeys([*models, *pairs["model"], *pairs["other"]]))
-    reason = "" if compared else "not defined: no pair of models was compared"
-    values = rounded(
-        {
-            "status": "ok" if compared else "not_defined",
-            "reason": reason,
-            "confidence": confidence,
-            "headline": headline,
-            "models": list(models),
-            "baselines": [name for name in names if name not in models],
-            "comparisons": compared,
-            "rankings": ranked,
-        }
-    )
+    values = comparison_values(pairs, models, confidence, headline)
+    compared, ranked = values["comparisons"], values["rankings"]
     title = f"Average rank over TFs · test set {headline_test_set} · {headline_metric.replace('_', ' ')}"
     drawn = [one for one in ranked if (one["test_set"], one["metric"]) == (headline_test_set, headline_metric)]
     write_experiment_table(experiment_table, pairs)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bindgram.evaluation.pairs import UNDEFINED
+from bindgram.evaluation.metrics import NOT_DEFINED
 from bindgram.evaluation.signed_ranks import compare_signed_ranks
 
 FAMILY = ["split", "scheme", "test_set", "metric"]
@@ -136,7 +136,7 @@ def compare_pair(pair: pd.DataFrame, confidence: float) -> dict[str, Any]:
 
 def _commonest(reasons: pd.Series) -> str:
     reason = sorted(Counter(reasons).items(), key=lambda item: (-item[1], item[0]))[0][0]
-    return reason if reason.startswith(UNDEFINED) else f"{UNDEFINED}{reason}"
+    return reason if reason.startswith(NOT_DEFINED) else f"{NOT_DEFINED}{reason}"
 
 
 def tf_verdict(verdicts: Sequence[str]) -> str:
@@ -197,7 +197,7 @@ def rank_models(table: pd.DataFrame, confidence: float) -> dict[str, Any]:
 
     shares = table.notna().mean() if len(table) else pd.Series(0.0, index=table.columns)
     left_out = {
-        str(name): f"{UNDEFINED}values on {table[name].notna().sum()} of {len(table)} TFs"
+        str(name): f"{NOT_DEFINED}values on {table[name].notna().sum()} of {len(table)} TFs"
         for name in table.columns
         if shares[name] < MIN_SHARE or not len(table)
     }
@@ -212,7 +212,7 @@ def rank_models(table: pd.DataFrame, confidence: float) -> dict[str, Any]:
     elif (whole.nunique(axis=1) == 1).all():
         reason = "all models are equal on every TF"
     if reason:
-        return result | {"status": "not_defined", "reason": f"{UNDEFINED}{reason}"}
+        return result | {"status": "not_defined", "reason": f"{NOT_DEFINED}{reason}"}
     from scikit_posthocs import posthoc_nemenyi_friedman
 
     tested = friedmanchisquare(*(whole[name] for name in whole.columns))

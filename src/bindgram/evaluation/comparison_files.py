@@ -11,9 +11,10 @@ import pandas as pd
 
 from bindgram.errors import InputError
 from bindgram.evaluation.collect import check_revisions, provenance_path
-from bindgram.evaluation.comparison import COMPARISON_COLUMNS, EXPERIMENT_COLUMNS, PAIR
+from bindgram.evaluation.comparison import COMPARISON_COLUMNS, EXPERIMENT_COLUMNS, PAIR, compare_all, rank_all
 from bindgram.evaluation.figures import stating_figure, with_style
-from bindgram.evaluation.pairs import UNDEFINED, read_pairs
+from bindgram.evaluation.metrics import NOT_DEFINED
+from bindgram.evaluation.pairs import read_pairs
 from bindgram.provenance import digest, write_text
 from bindgram.settings import Experiment
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DIGITS = 6  # significant, of the numbers in the JSON file
 MAX_PANELS = 6
+KEYS = ("status", "reason", "confidence", "headline", "models", "baselines", "comparisons", "rankings")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def _read_provenance(path: Path) -> dict[str, Any]:
 
 
 def _failed_rows(frame: pd.DataFrame, absent: Sequence[Mapping[str, str]]) -> pd.DataFrame:
-    reason = f"{UNDEFINED}no table of pairs: a job before it failed or did not run"
+    reason = f"{NOT_DEFINED}no table of pairs: a job before it failed or did not run"
     pairs = frame[PAIR].drop_duplicates().to_dict("records")
     rows = [{**of, **pair, "status": "failed", "reason": reason} for of in absent for pair in pairs]
     texts = dict.fromkeys(("test_set", "metric", "verdict", "seeds", "flag"), "")
@@ -101,6 +103,26 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [rounded(inner) for inner in value]
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def comparison_values(
+    pairs: pd.DataFrame, models: Sequence[str], confidence: float, headline: Mapping[str, str]
+) -> dict[str, Any]:
+    """What stands in the JSON file, by `KEYS`.
+
+    Parameters
+    ----------
+    pairs : rows of all experiments, after `bindgram.evaluation.comparison.add_rates`.
+    models : the configured ones; whatever else was compared is a baseline.
+    headline : ``test_set`` and ``metric``.
+    """
+    compared = compare_all(pairs, confidence)
+    names = dict.fromkeys([*pairs["model"], *pairs["other"]])
+    status = ("ok", "") if compared else ("not_defined", f"{NOT_DEFINED}no pair of models was compared")
+    baselines = [name for name in names if name not in models]
+    ranked = rank_all(pairs, confidence)
+    values = (*status, confidence, dict(headline), list(models), baselines, compared, ranked)
+    return rounded(dict(zip(KEYS, values, strict=True)))
 
 
 def write_experiment_table(path: Path, frame: pd.DataFrame) -> None:
@@ -129,7 +151,7 @@ def rank_figure(title: str, rankings: Sequence[Mapping[str, Any]], confidence: f
 
     shown = [ranking for ranking in rankings if ranking["status"] == "ok"][:MAX_PANELS]
     if not shown:
-        reasons = sorted({ranking["reason"] for ranking in rankings}) or [f"{UNDEFINED}nothing was compared"]
+        reasons = sorted({ranking["reason"] for ranking in rankings}) or [f"{NOT_DEFINED}nothing was compared"]
         return stating_figure(title, "; ".join(reasons))
     heights = [1.6 + 0.24 * len(ranking["models"]) for ranking in shown]
     figure = Figure(figsize=(9.5, sum(heights) + 0.6), layout="constrained")

@@ -18,7 +18,7 @@ import pandas as pd
 from bindgram.errors import InputError
 from bindgram.evaluation.collect import provenance_path
 from bindgram.evaluation.delong import AreaTest, contrast_test, delong_covariance
-from bindgram.evaluation.metrics import one_class_reason
+from bindgram.evaluation.metrics import NOT_DEFINED, one_class_reason
 from bindgram.evaluation.replicates import CURVE_METRICS, paired_replicates
 from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, curve_counts, percentile_interval
 from bindgram.provenance import sha256_file, step_rng, write_json, write_text
@@ -28,7 +28,6 @@ COLUMNS = (
     *("p_value", "p_delong", "verdict", "seeds", "seed_sd", "flag", "status", "reason"),
 )
 NUMBERS = ("value", "other_value", "difference", "low", "high", "p_value", "p_delong", "seed_sd")
-UNDEFINED = "not defined: "
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def pairs_of(names: Sequence[str], models: Sequence[str]) -> list[tuple[str, str
 
 def undefined(reason: str) -> str:
     """A reason as tables and pages quote it."""
-    return reason if reason.startswith(UNDEFINED) else f"{UNDEFINED}{reason}"
+    return reason if reason.startswith(NOT_DEFINED) else f"{NOT_DEFINED}{reason}"
 
 
 def compare_pairs(scored: Sequence[Scored], models: Sequence[str], resampling: Resampling) -> pd.DataFrame:
@@ -160,7 +159,7 @@ def align_scores(
         rows = one.frame[(one.frame["test_set"] == test_set) & (one.frame["split"] == "test")]
         if rows.empty:
             known = one.metadata.get("skipped_test_sets", {}).get(test_set) or one.metadata["reason"]
-            reasons.setdefault(one.model, f"{one.model}: {known or 'no test examples'}".replace(UNDEFINED, ""))
+            reasons.setdefault(one.model, f"{one.model}: {known or 'no test examples'}".replace(NOT_DEFINED, ""))
             continue
         examples = rows if examples is None else examples
         values = _in_order_of(examples, rows, one)

@@ -6,7 +6,13 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from bindgram.evaluation import replicates
 from bindgram.evaluation.replicates import block_curve, paired_replicates
-from bindgram.evaluation.statistics import bootstrap_metrics
+from bindgram.evaluation.statistics import (
+    cumulative_counts,
+    draw_multiplicities,
+    rank_scores,
+    weighted_auroc,
+    weighted_average_precision,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -29,14 +35,16 @@ def test_weights_of_blocks_give_what_repeating_the_examples_gives(seed, n, n_blo
 
 
 @pytest.mark.parametrize("max_table", [0, 2**24])
-def test_replicates_are_those_of_the_evaluation(monkeypatch, max_table):
+def test_replicates_are_those_of_the_evaluation_however_they_are_cut(monkeypatch, max_table):
     monkeypatch.setattr(replicates, "MAX_TABLE", max_table)
+    monkeypatch.setattr(replicates, "CHUNK_ELEMENTS", 6_000)
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 300)
     scores = np.round(rng.normal(size=(2, 300)) + labels, 1)
     blocks = np.repeat(np.arange(60), 5)
-    drawn = paired_replicates(labels, scores, blocks, 700, np.random.default_rng(5))
+    drawn = paired_replicates(labels, scores, blocks, 150, np.random.default_rng(5))
+    weights = draw_multiplicities(60, 150, np.random.default_rng(5))
     for number, row in enumerate(scores):
-        alone = bootstrap_metrics(labels, row, blocks, None, 700, np.random.default_rng(5))
-        for name, values in drawn.items():
-            assert np.allclose(values[number], alone[name], atol=1e-12, rtol=0)
+        counts = cumulative_counts(rank_scores(labels, row), weights[:, blocks])
+        assert np.allclose(drawn["auroc"][number], weighted_auroc(*counts), atol=1e-12, rtol=0)
+        assert np.allclose(drawn["average_precision"][number], weighted_average_precision(*counts), atol=1e-12, rtol=0)

@@ -1,6 +1,7 @@
 # make demo    set up, run the embedded demo, name the report
 # make test    set up, run all tests but those of the cluster
 # make test-slurm  install SLURM (Debian packages, root only), run the tests on a cluster that they start on this machine
+# make chromium install Chromium (Debian package, root only): then tests open the report in it
 # make fastai  fastai beside the environment (30 MB): then tests and benchmarks/speed_lm.py compare with its AWD_LSTM
 # make lint    formatting and style of code and workflow
 # make setup   only the virtual environment
@@ -9,7 +10,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slurm fastai lint clean
+.PHONY: help setup demo test test-slurm chromium fastai lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -41,6 +42,10 @@ test-slurm: $(SETUP)
 	[ -z "$${missing:-}" ] || { apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 	@python -m pytest -m slurm tests/slurm
+
+chromium:
+	@dpkg -s chromium >/dev/null 2>&1 || { apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 
 fastai: $(VENV)/fastai
 

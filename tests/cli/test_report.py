@@ -1,4 +1,7 @@
+import base64
+import gzip
 import json
+import re
 
 import pysam
 import pytest
@@ -40,41 +43,77 @@ def config_json(repository) -> str:
     return json.dumps(yaml.safe_load((repository / "config/config.yaml").read_text()))
 
 
-def run(folder, config_json: str, template: str = "") -> dict[str, str]:
-    names = ("summary", "data", "methods")
-    arguments = [word for name in names for word in (f"--{name}", str(folder / f"{name}.html"))]
-    arguments += ["--metrics", str(folder / "metrics.tsv"), "--headline-test-set", "T2", "--floor", "kmer3_lr"]
-    arguments += ["--headline-metric", "average_precision", "--config-json", config_json, "--revision", "1"]
+def run(folder, config_json: str, *more: str, template: str = "") -> str:
+    arguments = ["--metrics", str(folder / "metrics.tsv"), "--config-json", config_json, "--revision", "1"]
     arguments += ["--tiles", "hg19", str(folder / "hg19.h5"), "--tiles", "mm10", str(folder / "absent.h5")]
     arguments += ["--filter-template", template or f"{folder}/{{split}}/{{experiment}}/positives.filter.tsv"]
     arguments += ["--audit-template", f"{folder}/{{split}}/{{experiment}}/audit.tsv"]
-    result = CliRunner().invoke(report, arguments, catch_exceptions=False)
+    arguments += ["--panel-template", f"{folder}/{{split}}/{{experiment}}/{{scheme}}.json"]
+    result = CliRunner().invoke(
+        report, [*arguments, *more, "--output", str(folder / "index.html")], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
-    return {name: (folder / f"{name}.html").read_text() for name in names}
+    return (folder / "index.html").read_text()
 
 
-def test_three_pages_are_written_the_same_on_every_run_and_without_paths(folder, config_json):
-    pages = run(folder, config_json)
-    assert "reaches average precision 0.700" in pages["summary"]
-    assert "too few peaks" in pages["summary"]
-    assert "same sequence as another" in pages["data"]
-    assert "hg19: repeats unknown" in pages["methods"]
-    assert "mm10: " not in pages["methods"]
-    assert "kmer3_lr (counts of 3-mers on both strands)" in pages["methods"]
-    for page in pages.values():
-        assert '"revisions": {"collect": 9, "report": 1}' in page
-        assert str(folder) not in page
-    assert run(folder, config_json) == pages
+def unpacked(page: str, experiment: str) -> dict:
+    data = re.search(rf'id="panel-{experiment}">([^<]*)<', page)[1]
+    return json.loads(gzip.decompress(base64.b64decode(data)))
+
+
+def test_page_is_written_the_same_on_every_run_and_without_paths(folder, config_json):
+    page = run(folder, config_json)
+    assert "average precision 0.700" in page
+    assert "too few peaks" in page
+    assert "same sequence as another" in page
+    assert "hg19: repeats unknown" in page
+    assert "mm10: " not in page
+    assert '"revisions": {"collect": 9, "report": 1}' in page
+    assert str(folder) not in page
+    assert run(folder, config_json) == page
+
+
+def test_each_experiment_has_its_own_data_packed(folder, config_json):
+    (folder / "fold_0/E1/genomic_matched.json").write_text('{"status": "ok", "reason": "", "sites": []}')
+    page = run(folder, config_json)
+    data = unpacked(page, "E1")
+    assert data["panels"] == [
+        {"status": "ok", "reason": "", "sites": [], "split": "fold_0", "scheme": "genomic_matched"}
+    ]
+    assert data["filters"][0]["counts"] == [["rows read", 9], ["same sequence as another", 3]]
+    assert unpacked(page, "E2")["problems"] == [["skipped", "too few peaks", "deepbind_cnn", "all"]]
+    assert unpacked(page, "E2")["panels"][0]["status"] == "missing"
+
+
+def test_metrics_of_the_tiled_block_join_the_table_where_they_are_there(folder, config_json):
+    for name in ("tiled.tsv", "tiled.tsv.json"):
+        text = (folder / name.replace("tiled", "metrics")).read_text()
+        (folder / name).write_text(text.replace("\tT2\t", "\tT4\t"))
+    assert "on_demand" not in run(folder, config_json, "--tiled", str(folder / "absent.tsv"))
+    data = unpacked(run(folder, config_json, "--tiled", str(folder / "tiled.tsv")), "E1")
+    assert [found["testSet"] for found in data["metrics"]] == ["T2", "T4"]
 
 
 def test_tables_that_are_not_there_are_left_out(folder, config_json):
-    assert "No counts were given" in run(folder, config_json, f"{folder}/{{experiment}}.tsv")["data"]
+    assert "No counts were given" in run(folder, config_json, template=f"{folder}/{{experiment}}.tsv")
 
 
 @pytest.mark.parametrize("braces", ["{experiment}/{model}", "{experiment}/{}", "{experiment", "positives"])
 def test_template_that_cannot_be_filled_is_refused(folder, config_json, braces):
     with pytest.raises(InputError, match=r"template .*\{experiment\}"):
-        run(folder, config_json, f"{braces}.filter.tsv")
+        run(folder, config_json, template=f"{braces}.filter.tsv")
+
+
+@pytest.mark.parametrize("braces", ["{fold}.json", "{}", "{experiment"])
+def test_template_of_panels_that_cannot_be_filled_is_refused(folder, config_json, braces):
+    with pytest.raises(InputError, match=r"template .* cannot be filled; use experiment, scheme, split"):
+        run(folder, config_json, "--panel-template", braces)
+
+
+def test_comparison_that_is_no_json_is_refused_by_name(folder, config_json):
+    (folder / "comparison.json").write_text("{")
+    with pytest.raises(InputError, match=r"comparison\.json: not valid JSON"):
+        run(folder, config_json, "--comparison", str(folder / "comparison.json"))
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "not valid JSON"), ("{}", "seed: required key is missing")])

@@ -66,7 +66,7 @@ def test_exact_shuffles_leave_nothing_to_a_dinucleotide_baseline(table):
 def test_likelihood_of_the_language_model_stands_beside_the_models(finished_run, table, test_set):
     row = row_of(table, experiment="control", model="likelihood_tiny", test_set=test_set, metric="auroc")
     assert float(row["low"]) < float(row["value"]) < float(row["high"])
-    assert "of the log-likelihoods per base" in (finished_run.root / "results/report/summary.html").read_text()
+    assert "of the log-likelihoods per base" in (finished_run.root / "results/report/index.html").read_text()
 
 
 def test_experiment_with_too_few_peaks_is_skipped_with_the_reason(finished_run, table):
@@ -74,7 +74,7 @@ def test_experiment_with_too_few_peaks_is_skipped_with_the_reason(finished_run, 
     assert set(rows["model"]) == {"tiny_lstm", "tiny_cnn", "kmer2_lr", "likelihood_tiny"}
     assert set(rows["status"]) == {"skipped"}
     assert rows["reason"].str.contains("fewer than the minimum of 20").all()
-    assert "fewer than the minimum of 20" in (finished_run.root / "results/report/summary.html").read_text()
+    assert "fewer than the minimum of 20" in (finished_run.root / "results/report/index.html").read_text()
     bundle = json.loads(
         (finished_run.root / "results/models/tiny_cnn/blocks/few/genomic_matched/s1/config.json").read_text()
     )
@@ -112,7 +112,7 @@ def test_failed_experiment_is_listed_as_failed_and_the_others_finish(project):
     assert status == {"planted": ["ok"], "control": ["ok"], "few": ["skipped"], "second": ["ok"], "broken": ["failed"]}
     reason = table.loc[table["experiment"] == "broken", "reason"].iloc[0]
     assert "HTML" in reason
-    assert "HTML" in (project.root / "results/report/available/summary.html").read_text()
+    assert "HTML" in (project.root / "results/report/available/index.html").read_text()
     assert project.planned_jobs("report_available", *one_model) == {("report_available",)}
 
 

@@ -43,7 +43,7 @@ def test_report_names_the_failed_experiments_and_their_reasons(whole_run):
     reasons = {row["experiment"]: row["reason"] for row in table_of(whole_run) if row["status"] == "failed"}
     assert "checksum" in reasons[stories.UNFETCHED]
     assert stories.CRASH_MESSAGE in reasons[stories.CRASHING]
-    page = whole_run.folder.read("results/report/available/summary.html")
+    page = whole_run.folder.read("results/report/available/index.html")
     assert "checksum" in page
     assert stories.CRASH_MESSAGE in page
 

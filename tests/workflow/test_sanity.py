@@ -32,5 +32,5 @@ def test_failed_check_stops_its_experiment_and_the_others_finish(project):
 
     result = project.snakemake("report_available")
     assert result.returncode == 0, result.stdout
-    summary = (project.root / "results/report/available/summary.html").read_text()
+    summary = (project.root / "results/report/available/index.html").read_text()
     assert "sanity check(s) failed" in summary

@@ -88,7 +88,7 @@ MODEL_FOLDER = TRAIN_LOG.rpartition("/")[0]
 AUDIT = "results/qc/{split}/{experiment}/audit.tsv"
 FIGURE = "results/report/figures/{split}/{experiment}/{scheme}/{figure}.svg"
 PANEL = "results/report/panels/{split}/{experiment}/{scheme}.json"
-REPORT_PAGES = [f"results/report/{page}.html" for page in ("summary", "data", "methods")]
+INTERPRETATION = "results/interpretation/{model}/{split}/{experiment}/{scheme}/s{seed}.json"
 
 
 def minutes(rule):
@@ -1085,6 +1085,21 @@ FILTER_TABLE_TEMPLATES = [
 ]
 PUBLISHED_FILTER_TABLE = "results/battery/{split}/{experiment}/published.filter.tsv"
 FILTER_TABLE_OPTIONS = options("--filter-template", [*FILTER_TABLE_TEMPLATES, PUBLISHED_FILTER_TABLE])
+COST_TEMPLATES = [
+    f"results/benchmarks/{rule}/{{model}}/{{split}}/{{experiment}}/{{scheme}}.tsv"
+    for rule in ("finetune_classifier", "predict_scores")
+] + ["results/benchmarks/score_baselines/{split}/{experiment}/{scheme}.tsv"]
+# Options that name what the report is made of beside the metrics; it takes what is there.
+REPORT_SOURCES = " ".join(
+    [
+        FILTER_TABLE_OPTIONS,
+        option("--audit-template", AUDIT),
+        option("--panel-template", PANEL),
+        option("--interpretation-template", INTERPRETATION),
+        options("--benchmark-template", COST_TEMPLATES),
+        *(f"--tiles {assembly} {path}" for assembly, path in report_tiles().items()),
+    ]
+)
 
 
 def filter_tables():

@@ -136,25 +136,15 @@ rule write_report:
         provenance="results/metrics.tsv.json",
         filter_tables=filter_tables(),
         audits=expand(AUDIT, split=SPLITS, experiment=EXPERIMENTS),
+        panels=expand(PANEL, split=SPLITS, experiment=EXPERIMENTS, scheme=SCHEMES),
+        comparison="results/comparison.json",
         tiles=list(report_tiles().values()),
     output:
-        summary=report(
-            "results/report/summary.html",
+        page=report(
+            "results/report/index.html",
             category="1. Results",
-            caption="../report/summary.rst",
-            labels={"content": "all experiments and models beside the floor"},
-        ),
-        data=report(
-            "results/report/data.html",
-            category="3. Data",
-            caption="../report/data.rst",
-            labels={"content": "what was kept, what was filtered, and how it was split"},
-        ),
-        methods=report(
-            "results/report/methods.html",
-            category="4. Methods",
-            caption="../report/methods.rst",
-            labels={"content": "methods, settings and versions"},
+            caption="../report/index.rst",
+            labels={"content": "all results: one page, start here"},
         ),
     log:
         "results/logs/write_report.log",
@@ -166,31 +156,17 @@ rule write_report:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        settings=dict(
-            filter_tables=FILTER_TABLE_OPTIONS,
-            audits=AUDIT,
-            tiles=" ".join(f"--tiles {assembly} {path}" for assembly, path in report_tiles().items()),
-            headline=CONFIG.headline.model_dump(),
-            floor=CONFIG.floor,
-            config=CONFIG.model_dump_json(),
-            revision=REVISIONS["report"],
-        ),
+        settings=dict(sources=REPORT_SOURCES, config=CONFIG.model_dump_json(), revision=REVISIONS["report"]),
     shell:
-        "bindgram report --metrics {input.metrics} --headline-test-set {params.settings[headline][test_set]}"
-        " --headline-metric {params.settings[headline][metric]} --floor {params.settings[floor]}"
-        " {params.settings[filter_tables]} --audit-template {params.settings[audits]:q}"
-        " {params.settings[tiles]} --config-json {params.settings[config]:q}"
-        " --summary {output.summary} --data {output.data} --methods {output.methods}"
-        " --revision {params.settings[revision]} > {log} 2>&1"
+        "bindgram report --metrics {input.metrics} --comparison {input.comparison} {params.settings[sources]}"
+        " --config-json {params.settings[config]:q} --output {output.page} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule report_available:
     output:
         table="results/report/available/metrics.tsv",
         provenance="results/report/available/metrics.tsv.json",
-        summary="results/report/available/summary.html",
-        data="results/report/available/data.html",
-        methods="results/report/available/methods.html",
+        page="results/report/available/index.html",
     log:
         "results/logs/report_available.log",
     benchmark:
@@ -205,11 +181,7 @@ rule report_available:
             collected=COLLECTED,
             sheet=CONFIG.experiments,
             logs=options("--log-template", LOG_TEMPLATES),
-            filter_tables=FILTER_TABLE_OPTIONS,
-            audits=AUDIT,
-            tiles=" ".join(f"--tiles {assembly} {path}" for assembly, path in report_tiles().items()),
-            headline=CONFIG.headline.model_dump(),
-            floor=CONFIG.floor,
+            sources=REPORT_SOURCES,
             config=CONFIG.model_dump_json(),
             revision=REVISIONS["collect"],
             report_revision=REVISIONS["report"],
@@ -219,9 +191,6 @@ rule report_available:
     shell:
         "(bindgram collect --experiment-sheet {params.settings[sheet]:q} {params.settings[collected]} --missing-as-failed"
         " {params.settings[logs]} --output {output.table} --revision {params.settings[revision]}"
-        " && bindgram report --metrics {output.table} --headline-test-set {params.settings[headline][test_set]}"
-        " --headline-metric {params.settings[headline][metric]} --floor {params.settings[floor]}"
-        " {params.settings[filter_tables]} --audit-template {params.settings[audits]:q}"
-        " {params.settings[tiles]} --config-json {params.settings[config]:q}"
-        " --summary {output.summary} --data {output.data} --methods {output.methods}"
+        " && bindgram report --metrics {output.table} --comparison results/comparison.json {params.settings[sources]}"
+        " --config-json {params.settings[config]:q} --output {output.page}"
         " --revision {params.settings[report_revision]}) > {log} 2>&1"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from bindgram.evaluation.audit import FEATURES
-from bindgram.report.html import Markup, cell, element, folded, joined, row, table
+from bindgram.report.html import Markup, cell, element, joined, row, table
 
 Audits = Mapping[str, pd.DataFrame]  # experiment to its audit
 FEATURE_NAMES = {
@@ -29,19 +29,15 @@ def set_name(name: str) -> str:
 
 
 def audit_section(audits: Audits) -> list[Markup]:
-    """Heading, what is suspicious, a line for each set over all experiments, and a table for each set, folded."""
+    """Heading, what is suspicious, and a line for each set over all experiments."""
     if not audits:
         return []
     rows = pd.concat([audit.assign(experiment=name) for name, audit in audits.items()], ignore_index=True)
     measured = rows[rows["auroc"].notna()]
-    parts = [element("h2", "Audit of the negatives"), _explanation(), _verdict(measured)]
+    parts = [element("h3", "Audit of the negatives"), _explanation(), _verdict(measured)]
     if measured.empty:
         return parts
-    parts.append(_overview(measured))
-    for name, group in measured.groupby("table", sort=False):
-        n_lines = len(group.drop_duplicates(["experiment", "split"]))
-        parts.append(folded(f"{set_name(str(name))}: every experiment", _detail(group), n_lines))
-    return parts
+    return [*parts, _overview(measured)]
 
 
 def _explanation() -> Markup:
@@ -65,7 +61,9 @@ def _verdict(measured: pd.DataFrame) -> Markup:
         element("li", f"{experiment}, {set_name(name)}: ", element("span", text, class_="suspicious"))
         for (experiment, name), text in list(found.items())[:20]
     ]
-    more = [element("li", f"... and {len(found) - 20} more; sort the tables below by Verdict")] * (len(found) > 20)
+    more = [element("li", f"... and {len(found) - 20} more; filter the table of experiments by the warning")] * (
+        len(found) > 20
+    )
     said = element("span", f"Suspicious: {len(found)} of {n_sets} sets of negatives.", class_="suspicious")
     return joined([element("p", said), element("ul", *items, *more)])
 
@@ -93,27 +91,6 @@ def _summary_cell(rows: pd.DataFrame) -> Markup:
     spread = _shade(f"{values.min():.2f} to {values.max():.2f}", rows)
     median = _shade(f"{values.median():.3f}", rows.assign(suspicious="no"))
     return cell(median, element("small", spread), number=True)
-
-
-def _detail(measured: pd.DataFrame) -> Markup:
-    counted = joined(["Positives", element("small", "negatives")])
-    heads = ["Experiment", "Split", "Verdict", *FEATURE_NAMES.values(), counted]
-    lines = []
-    for (experiment, split), group in measured.groupby(["experiment", "split"], sort=False):
-        cells = [_value_cell(group[group["feature"] == feature]) for feature in FEATURES]
-        n_positives, n_negatives = (int(group[name].iloc[0]) for name in ("n_positives", "n_negatives"))
-        counts = cell(f"{n_positives:,}", element("small", f"{n_negatives:,}"), value=n_positives, number=True)
-        verdict = element("span", "suspicious", class_="suspicious") if (group["suspicious"] == "yes").any() else "–"
-        lines.append(row([experiment, _SPLIT_NAMES[str(split)], cell(verdict), *cells, counts]))
-    return table(heads, lines, numbers=range(3, 4 + len(FEATURES)), sortable=True)
-
-
-def _value_cell(rows: pd.DataFrame) -> Markup:
-    if rows.empty:
-        return cell("–", value="", number=True)
-    found = rows.iloc[0]
-    interval = element("small", f"{found['low']:.3f} to {found['high']:.3f}")
-    return cell(_shade(f"{found['auroc']:.3f}", rows), interval, value=f"{found['auroc']:.4f}", number=True)
 
 
 def _shade(text: str, rows: pd.DataFrame) -> Markup:

@@ -1,17 +1,18 @@
-"""The data page of the report: how many examples each step kept, and why the others went."""
+"""The section on data: how many examples each step kept, and why the others went, over all experiments."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bindgram.data.filters import read_filter_table, reason_of
 from bindgram.data.tiled import TEST_SET as TILED
 from bindgram.errors import InputError
 from bindgram.report.audit import Audits, audit_section
-from bindgram.report.html import Markup, cell, element, folded, page, row, table
+from bindgram.report.html import Markup, cell, element, folded, row, table
 from bindgram.settings.filters import FilterSetting, parse_filter
 
 SUFFIX = ".filter"
@@ -124,33 +125,38 @@ def gather(filter_tables: Sequence[tuple[str, Path]]) -> Tables:
     return steps
 
 
-def data_page(
-    filter_tables: Sequence[tuple[str, Path]], filters: Sequence[Any], audits: Audits, provenance: Mapping[str, Any]
-) -> str:
-    """The page as HTML.
+def data_section(steps: Tables, filters: Sequence[Any], audits: Audits) -> list[Markup]:
+    """What became of the data of all experiments; that of one stands where it is opened.
 
     Parameters
     ----------
-    filter_tables : (experiment, path) of every table of counts.
-    filters : of positives, as configured.
+    steps : of `gather`. filters : of positives, as configured.
     audits : experiment to its audit; see `bindgram.evaluation.audit.read_audit`.
     """
     intro = element(
         "p",
-        "Every row that enters a step is kept or counted here with the reason why it is not. A row counts for the "
-        "first reason that applies. An empty cell: the step does not apply to this experiment.",
+        "Every row that enters a step is kept, or counted with the reason why it is not; it counts for the first "
+        "reason "
+        "that applies. Here stand all experiments together; open one in the table above for its own counts.",
+        class_="key",
     )
-    search = element("input", type="search", data_filters="1", placeholder="Show only rows with these words")
-    body: list[Any] = [intro, element("p", search, class_="noprint")]
-    for step, experiments in gather(filter_tables).items():
-        body.append(element("h2", step))
+    body: list[Markup] = [intro]
+    for step, experiments in steps.items():
+        body.append(element("h3", step))
         if step == POSITIVES:
             body.append(filter_summary([parse_filter(item) for item in filters], experiments))
-        body.append(folded(f"Counts of {len(experiments)} experiments", count_table(experiments), len(experiments)))
-    if not filter_tables:
+        body.append(
+            folded(
+                f"All reasons ({_experiments(len(experiments))})", reason_table(experiments), opened=step == POSITIVES
+            )
+        )
+    if not steps:
         body.append(element("p", "No counts were given."))
-    body += audit_section(audits)
-    return page("Data: what was kept and why", body, provenance)
+    return [*body, *audit_section(audits)]
+
+
+def _experiments(n: int) -> str:
+    return "1 experiment" if n == 1 else f"{n} experiments"
 
 
 def filter_summary(filters: Sequence[FilterSetting], experiments: Mapping[str, Mapping[str, int]]) -> Markup:
@@ -178,16 +184,26 @@ def _filter_cells(setting: FilterSetting, experiments: Mapping[str, Mapping[str,
     ]
 
 
-def count_table(experiments: Mapping[str, Mapping[str, int]]) -> Markup:
-    """Experiments by reasons; reasons in the order in which they first appear."""
-    reasons = list(dict.fromkeys(reason for counts in experiments.values() for reason in counts))
-    heads = ["Experiment", *(REASON_NAMES.get(reason, reason.replace("_", " ")) for reason in reasons)]
-    rows = [
-        row([experiment, *(_count_cell(counts.get(reason)) for reason in reasons)])
-        for experiment, counts in experiments.items()
+def reason_table(experiments: Mapping[str, Mapping[str, int]]) -> Markup:
+    """One row for each reason, in the order in which they first appear: how often it applied, and where most."""
+    reasons = dict.fromkeys(reason for counts in experiments.values() for reason in counts)
+    heads = ["What", "All together", "Median of an experiment", "Experiments with any", "Most in one"]
+    return table(heads, [_reason_row(reason, experiments) for reason in reasons], numbers=(1, 2, 3), sortable=False)
+
+
+def _reason_row(reason: str, experiments: Mapping[str, Mapping[str, int]]) -> Markup:
+    counts = {name: found[reason] for name, found in experiments.items() if reason in found}
+    most = max(counts, key=counts.__getitem__)
+    median = float(np.median(list(counts.values())))
+    cells = [
+        REASON_NAMES.get(reason, reason.replace("_", " ")),
+        _count_cell(sum(counts.values())),
+        cell(f"{median:,.10g}", value=median, number=True),
+        cell(f"{sum(n > 0 for n in counts.values())} of {len(counts)}", number=True),
+        f"{counts[most]:,} ({most})" if counts[most] and len(counts) > 1 else "",
     ]
-    return table(heads, rows, numbers=range(1, len(heads)), sortable=True)
+    return row(cells)
 
 
-def _count_cell(n: int | None) -> Markup:
-    return cell(number=True) if n is None else cell(f"{n:,}", value=n, number=True)
+def _count_cell(n: int) -> Markup:
+    return cell(f"{n:,}", value=n, number=True)

@@ -4,17 +4,15 @@ Data stand here, models and numbers in `bindgram.report.methods_evaluation`. A w
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bindgram.report.citations import number_citations, reference_lines
-from bindgram.report.html import Markup, cell, element, row, table
+from bindgram.report.html import Markup, cell, element, folded, row, table
 from bindgram.report.methods_evaluation import evaluation_paragraphs, software
 from bindgram.report.versions import flatten, versions_of
 from bindgram.settings import Config
 from bindgram.settings.filters import FilterSetting, parse_filter
 
-SCRIPT = Path(__file__).parent / "static/methods.js"
 TEXT_ID = "methods-text"  # what the button copies
 SCHEME_WORDS = {
     "genomic_matched": "real genomic windows of the same GC content (and repeats, where known)",
@@ -85,7 +83,11 @@ def methods_section(config: Config, upstream: Mapping[str, Any], repeats: Mappin
     revisions = [row([command, cell(n, number=True)]) for command, n in sorted(upstream.get("revisions", {}).items())]
     settings = [row([element("code", name) for name in pair]) for pair in flatten(config.model_dump())]
     return [
-        element("p", element("button", "Copy the methods", type="button", data_copies=TEXT_ID), class_="noprint"),
+        element(
+            "p",
+            element("button", "Copy the methods", type="button", class_="plain", data_copies=TEXT_ID),
+            class_="noprint",
+        ),
         element("div", *text, id=TEXT_ID),
         element("h3", "Versions"),
         table(["Package", "Version"], [row(pair) for pair in versions_of(upstream).items()], sortable=False),
@@ -93,8 +95,7 @@ def methods_section(config: Config, upstream: Mapping[str, Any], repeats: Mappin
         table(["Command", "Revision"], revisions, numbers=[1], sortable=False),
         element("h3", "Settings"),
         element("p", "The whole configuration of this run; config/README.md explains every key."),
-        table(["Key", "Value"], settings, sortable=False),
-        Markup(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>"),
+        folded(f"{len(settings)} settings", table(["Key", "Value"], settings, sortable=False)),
     ]
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from bindgram.data.filters import read_filter_table
 from bindgram.errors import InputError
-from bindgram.report.data import data_page, find_filter_tables, gather
+from bindgram.report.data import data_section, find_filter_tables, gather
 
 
 def test_counts_are_gathered_by_step_and_experiment(tmp_path, visible):
@@ -18,19 +18,15 @@ def test_counts_are_gathered_by_step_and_experiment(tmp_path, visible):
         "Training negatives: genomic_matched": {"E1": {"no_match": 2}},
         "Test set T2 and its validation twin": {"E1": {"no_match": 5}, "E2": {"no_match": 5}},
     }
-    page = data_page(tables, [], {}, {})
-    assert "rows read same sequence as another E1 10 3" in visible(page)
+    text = visible(data_section(gather(tables), [], {}))
+    assert "rows read 10 10 1 of 1 same sequence as another 3 3 1 of 1" in text
+    assert "All reasons (2 experiments)" in text
 
 
-def test_experiments_with_other_reasons_have_empty_cells(tmp_path):
-    for name, text in (("a", "reason\tn\nfew\t1\n"), ("b", "reason\tn\nodd_ones\t2\n"), ("c", "reason\tn\n")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "positives.filter.tsv").write_text(text)
-    page = data_page([(name, tmp_path / name / "positives.filter.tsv") for name in "abc"], [], {}, {})
-    assert '<tr><td>a</td><td class="n" data-v="1">1</td><td class="n"></td></tr>' in page
-    assert '<tr><td>b</td><td class="n"></td><td class="n" data-v="2">2</td></tr>' in page
-    assert '<tr><td>c</td><td class="n"></td><td class="n"></td></tr>' in page
-    assert "odd ones" in page
+def test_reasons_are_summed_with_the_median_and_the_experiment_that_has_most(visible):
+    steps = {"Test set T2": {"a": {"few": 1, "n_kept": 10}, "b": {"few": 4, "n_kept": 30}, "c": {"few": 0}, "d": {}}}
+    text = visible(data_section(steps, [], {}))
+    assert "few 5 1 2 of 3 4 (b) kept 40 20 2 of 2 30 (b)" in text
 
 
 @pytest.mark.parametrize("text", ["", "a\tb\n1\t2\n", "reason\tn\nfew\tmany\n"])
@@ -51,19 +47,11 @@ def test_filters_stand_in_order_with_their_values_and_what_each_took(tmp_path, v
         paths[name].parent.mkdir()
         paths[name].write_text(head + text)
     filters = [{"n_fraction": 0.25}, {"overlap": "merge"}, {"overlap": "keep_strongest"}, "duplicate", "split"]
-    text = visible(data_page(list(paths.items()), filters, {}, {}))
+    text = visible(data_section(gather(list(paths.items())), filters, {}))
     assert (
         "1 n_fraction 0.25 0 0.00% 0 of 3 2 overlap merge 2 0.50% 1 of 2 2.0% (E1) "
         "3 overlap keep_strongest 8 2.00% 2 of 2 5.0% (E1) 4 duplicate 21 1.50% 2 of 3 2.0% (P) 5 split 0 0.00% 0 of 0"
     ) in text
-
-
-@pytest.mark.parametrize(("n", "opened"), [(40, True), (41, False)])
-def test_counts_of_many_experiments_are_folded(tmp_path, n, opened):
-    (tmp_path / "positives.filter.tsv").write_text("reason\tn\nn_input\t9\n")
-    page = data_page([(f"E{i}", tmp_path / "positives.filter.tsv") for i in range(n)], ["split"], {}, {})
-    assert f"<summary>Counts of {n} experiments</summary>" in page
-    assert ("<details open" in page) == opened
 
 
 def test_tables_are_found_template_after_template(tmp_path):

@@ -1,4 +1,4 @@
-from bindgram.report.html import Markup, cell, element, escaped, page, row, table
+from bindgram.report.html import Markup, cell, element, escaped, folded, row, table
 
 
 def test_text_is_escaped_and_markup_is_not():
@@ -21,11 +21,11 @@ def test_zero_is_a_sort_key():
     assert 'data-v="0"' in cell("none", value=0)
 
 
-def test_page_stands_alone_and_provenance_cannot_end_its_script(visible):
-    body = [table(["<h>"], [row(["x"])], sortable=True)]
-    text = page("A & B", body, {"reason": "</script><script>alert(1)</script>"})
-    assert visible(text) == "A &amp; B A &amp; B &lt;h&gt; x"
-    assert "<title>A &amp; B</title>" in text
-    assert text.count("</script>") == 2
-    assert "http" not in text
-    assert "&lt;h&gt;" in text
+def test_headings_of_sortable_tables_are_buttons():
+    assert '<th class="n" scope="col"><button type="button">x</button></th>' in table(["x"], [], [0], sortable=True)
+    assert '<th scope="col">x</th>' in table(["x"], [], sortable=False)
+
+
+def test_folded_content_is_open_only_where_it_is_said():
+    assert folded("a<", "b") == "<details><summary>a&lt;</summary>b</details>"
+    assert folded("a", opened=True).startswith('<details open="open">')

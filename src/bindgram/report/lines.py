@@ -1,0 +1,102 @@
+"""What the report says of each model on each experiment: scores over the seeds, and what to be wary of.
+
+A score is the mean of its seeds (and splits, where these stand in one line) with the outermost bounds of their
+intervals; the values of the seeds stand beside it. Everything is computed for whole tables at once: a run of 500
+experiments has half a million rows.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bindgram.evaluation.metrics import WITHOUT
+from bindgram.settings import Config
+
+TRAINING = ["experiment", "split", "scheme", "model"]  # what one line of the big table stands for
+FLAG_NAMES = {
+    "interval_unreliable": "few test blocks: interval unreliable",
+    "no_threshold": "no validation twin: no threshold",
+}
+LEAST_OF_RATIO = 0.95  # of the negatives wanted, below which a test set is not that of its name
+
+
+def summarise(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Scores of `keys` over seeds and whatever else is no key, in the order in which they first appear.
+
+    Parameters
+    ----------
+    frame : of `bindgram.evaluation.collect.read_collected`.
+
+    Returns
+    -------
+    columns `keys`, ``value`` and ``floor`` (means), ``low`` and ``high`` (outermost), ``above`` (whether every
+    interval lies above its floor), ``seeds`` (list of values), ``n_positives`` and ``n_negatives`` (largest), ``tf``,
+    ``biosample``. Only rows with a value.
+    """
+    rows = frame[(frame["status"] == "ok") & frame["value"].notna()]
+    rows = rows.assign(above=rows["low"] > rows["floor"])
+    grouped = rows.groupby(list(keys), sort=False)
+    return grouped.agg(
+        value=("value", "mean"),
+        low=("low", "min"),
+        high=("high", "max"),
+        floor=("floor", "mean"),
+        above=("above", "all"),
+        seeds=("value", list),
+        n_positives=("n_positives", "max"),
+        n_negatives=("n_negatives", "max"),
+        tf=("tf", "first"),
+        biosample=("biosample", "first"),
+    ).reset_index()
+
+
+def without_homologs(frame: pd.DataFrame) -> pd.Series:
+    """Rows whose metric was measured without the test sequences that resemble training positives."""
+    return frame["metric"].str.endswith(WITHOUT)
+
+
+def warnings_of(
+    frame: pd.DataFrame, suspicious: Mapping[tuple[str, str], str], config: Config
+) -> dict[tuple[str, ...], list[str]]:
+    """What to be wary of, in words, by experiment, split, scheme and model.
+
+    Parameters
+    ----------
+    suspicious : of `bindgram.report.audit.suspicious_notes`.
+    """
+    columns = [*TRAINING, "test_set", "flag", "n_positives", "n_negatives"]
+    seen = frame.loc[(frame["status"] == "ok") & ~without_homologs(frame), columns].drop_duplicates()
+    found: dict[tuple[str, ...], list[str]] = {}
+    for line in seen.itertuples(index=False):
+        notes = found.setdefault((line.experiment, line.split, line.scheme, line.model), [])
+        notes += [
+            f"{line.test_set}: {FLAG_NAMES.get(flag, flag.replace('_', ' '))}" for flag in line.flag.split(";") if flag
+        ]
+        notes += [
+            f"{line.test_set}: {note}" for note in _shortage(line.test_set, line.n_positives, line.n_negatives, config)
+        ]
+        for table, words in ((line.test_set, line.test_set), (f"labelled/{line.scheme}", "training")):
+            for audited in (line.experiment, f"{line.experiment} ({line.split})"):  # as `find_filter_tables` names them
+                if note := suspicious.get((audited, table)):
+                    notes.append(f"{words}: negatives suspicious: {note}")
+    return {key: list(dict.fromkeys(notes)) for key, notes in found.items()}
+
+
+def _shortage(test_set: str, n_positives: float, n_negatives: float, config: Config) -> list[str]:
+    """A note where a test set has fewer negatives than its ratio asks for: average precision is higher with fewer."""
+    known = config.battery.test_sets.get(test_set)
+    if known is None or n_negatives >= LEAST_OF_RATIO * known.ratio * n_positives:
+        return []
+    return [f"{n_negatives / max(1, n_positives):.1f} negatives per positive, {known.ratio:g} wanted"]
+
+
+def median_by_tf(scores: pd.DataFrame, column: str) -> float:
+    """Median over TFs of the medians of their experiments, so that a factor with many experiments counts once."""
+    known = scores[scores[column].notna()]
+    return float(known.groupby("tf")[column].median().median()) if len(known) else float("nan")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for the page; what is not known is a dash."""
+    return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"

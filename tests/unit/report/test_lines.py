@@ -1,0 +1,74 @@
+import pytest
+
+from bindgram.report.lines import TRAINING, median_by_tf, number, summarise, warnings_of
+
+KEYS = [*TRAINING, "test_set", "metric"]
+
+
+def test_seeds_are_averaged_and_their_widest_bounds_and_each_value_kept(table):
+    (score,) = summarise(table(("cnn", 0.6), ("cnn", 0.8, {"seed": "2"})), KEYS).itertuples()
+    assert (score.value, score.low, score.high, score.floor) == pytest.approx((0.7, 0.5, 0.9, 0.2))
+    assert score.seeds == [0.6, 0.8]
+    assert score.above
+
+
+def test_score_is_above_the_floor_only_where_the_interval_of_every_seed_is(table):
+    scores = summarise(table(("cnn", 0.6), ("cnn", 0.29, {"seed": "2"}), ("gc", 0.5, {"floor": float("nan")})), KEYS)
+    assert scores["above"].tolist() == [False, False]
+
+
+def test_splits_are_averaged_where_they_are_no_key(table):
+    frame = table(("cnn", 0.5, {"split": "a"}), ("cnn", 0.8, {"split": "b", "floor": 0.3}))
+    (score,) = summarise(frame, ["experiment", "model"]).itertuples()
+    assert (score.value, score.floor) == pytest.approx((0.65, 0.25))
+
+
+def test_rows_without_a_value_have_no_score(table):
+    assert summarise(table(("cnn", "skipped", "few"), ("cnn", "not_defined", "x", {"test_set": "T2"})), KEYS).empty
+
+
+def test_each_tf_counts_once_in_the_median_by_tf(table):
+    rows = [("cnn", value, {"experiment": f"E{i}"}) for i, value in enumerate((0.9, 0.9, 0.9))]
+    rows.append(("cnn", 0.5, {"experiment": "X", "tf": "MAX"}))
+    scores = summarise(table(*rows), KEYS)
+    assert median_by_tf(scores, "value") == pytest.approx(0.7)
+    assert scores["value"].median() == pytest.approx(0.9)
+
+
+def warned(config, frame, **suspicious):
+    return warnings_of(frame, {("E1", name.replace("_", "/", 1)): text for name, text in suspicious.items()}, config)
+
+
+def test_flags_are_said_in_words_and_once(table, config):
+    frame = table(
+        ("cnn", 0.5, {"flag": "interval_unreliable;no_threshold"}), ("cnn", 0.5, {"metric": "auroc", "flag": "odd_one"})
+    )
+    notes = warned(config, frame)["E1", "fold_0", "genomic_matched", "cnn"]
+    assert notes == ["T2: few test blocks: interval unreliable", "T2: no validation twin: no threshold", "T2: odd one"]
+
+
+def test_suspicious_negatives_stand_beside_models_tested_on_them_and_trained_on_them(table, config):
+    frame = table(("cnn", 0.6), ("cnn", 0.6, {"test_set": "T1"}), ("cnn", 0.6, {"experiment": "E2"}))
+    found = warned(config, frame, T2="GC 0.61 (test)", labelled_genomic_matched="GC 0.60 (training)")
+    notes = found["E1", "fold_0", "genomic_matched", "cnn"]
+    assert [note for note in notes if "suspicious" in note] == [
+        "T2: negatives suspicious: GC 0.61 (test)",
+        "training: negatives suspicious: GC 0.60 (training)",
+    ]
+    assert not any("suspicious" in note for note in found["E2", "fold_0", "genomic_matched", "cnn"])
+
+
+def test_suspicious_negatives_of_one_split_stand_beside_that_split(table, config):
+    frame = table(("cnn", 0.5, {"split": "a"}), ("cnn", 0.5, {"split": "b"}))
+    found = warnings_of(frame, {("E1 (b)", "T2"): "GC 0.61"}, config)
+    assert [any("suspicious" in note for note in notes) for notes in found.values()] == [False, True]
+
+
+@pytest.mark.parametrize(("n_negatives", "said"), [(1000, False), (951, False), (940, True)])
+def test_fewer_negatives_than_the_ratio_asks_for_are_said(table, config, n_negatives, said):
+    notes = warned(config, table(("cnn", 0.5, {"n_negatives": n_negatives})))["E1", "fold_0", "genomic_matched", "cnn"]
+    assert ("T2: 9.4 negatives per positive, 10 wanted" in notes) == said
+
+
+def test_numbers_have_a_minus_and_what_is_unknown_a_dash():
+    assert [number(value) for value in (0.12345, -0.1, float("nan"))] == ["0.123", "−0.100", "–"]

@@ -6,55 +6,17 @@ whose result cannot be trusted, gives an attribution that is not defined and say
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
 
 from bindgram.errors import InputError
+from bindgram.interpretation.contributions import Attribution
+from bindgram.interpretation.deeplift import deeplift
+from bindgram.interpretation.gradcam import grad_cam
+from bindgram.interpretation.occlusion import occlusion
 from bindgram.interpretation.scorer import OneHotScorer
-from bindgram.sequence.dna import one_hot
 from bindgram.settings.attribution import AttributionSettings
-
-
-@dataclass(frozen=True)
-class Attribution:
-    """What a method says of N sequences.
-
-    Attributes
-    ----------
-    values : (N, L, 4) hypothetical contributions, what each base would add if it stood at a place, for methods that
-        give them (as motif discovery wants them); (N, L) otherwise; None where not defined.
-    reason : "" or ``not defined: ...``.
-    convergence_error : for methods whose attributions should sum to a difference of scores, how far they are off: the
-        sum over sequences of the absolute error as a share of that of the differences; None for others.
-    """
-
-    values: np.ndarray | None
-    reason: str = ""
-    convergence_error: float | None = None
-
-    @classmethod
-    def not_defined(cls, why: str, convergence_error: float | None = None) -> Self:
-        """An attribution that does not exist, and why."""
-        return cls(None, f"not defined: {why}", convergence_error)
-
-    @property
-    def defined(self) -> bool:
-        """Whether there are values."""
-        return self.values is not None
-
-    @property
-    def hypothetical(self) -> np.ndarray | None:
-        """(N, L, 4) hypothetical contributions; None where the method gives none."""
-        return self.values if self.values is not None and self.values.ndim == 3 else None
-
-    def importance(self, codes: np.ndarray) -> np.ndarray:
-        """(N, L) attribution of the bases that stand in the sequences; 0 for an ambiguous one, where hypothetical."""
-        assert self.values is not None, self.reason
-        return (self.values * one_hot(codes)).sum(axis=2) if self.values.ndim == 3 else self.values
-
 
 Method = Callable[[OneHotScorer, np.ndarray, AttributionSettings, np.random.Generator], Attribution]
 
@@ -107,4 +69,45 @@ class _Column(torch.nn.Module):
         return self.scorer(bases)[:, None]
 
 
-ATTRIBUTIONS: dict[str, Method] = {"ism": in_silico_mutagenesis}
+def integrated_gradients(
+    scorer: OneHotScorer, codes: np.ndarray, settings: AttributionSettings, rng: np.random.Generator
+) -> Attribution:
+    """Mean gradient on the way from all four bases at equal weights: hypothetical contributions (N, L, 4).
+
+    What a base would add is its slope less the mean slope of the four. Those of a sequence sum to its score less that
+    of equal weights, but for the error of `integration_steps`.
+
+    References
+    ----------
+    Sundararajan, Taly, Yan (2017), Axiomatic Attribution for Deep Networks, https://arxiv.org/abs/1703.01365
+    """
+    from captum.attr import IntegratedGradients
+
+    size, steps = min(settings.batch_size, scorer.max_batch), settings.integration_steps
+    method = IntegratedGradients(scorer, multiply_by_inputs=False)
+    slopes, differences = [], []
+    with scorer.differentiable():
+        for rows in np.array_split(codes, -(-len(codes) // max(1, size // steps))):
+            bases = scorer.one_hot(rows)
+            even = torch.full_like(bases, 0.25)
+            slope = method.attribute(
+                bases, even, n_steps=steps, method="gausslegendre", internal_batch_size=max(size, len(rows))
+            )
+            with torch.no_grad():
+                differences.append((scorer(bases) - scorer(even[:1])).double().cpu().numpy())
+            sums = (slope * (bases - even)).sum(dim=(1, 2)).double().cpu().numpy()
+            slopes.append(slope.float().cpu().numpy())
+            differences[-1] = np.stack([differences[-1], sums - differences[-1]])
+    values = np.concatenate(slopes)
+    values -= values.mean(axis=1, keepdims=True)
+    expected, errors = np.concatenate(differences, axis=1)
+    return Attribution.converged(values.transpose(0, 2, 1), errors, expected, settings.convergence_tolerance)
+
+
+ATTRIBUTIONS: dict[str, Method] = {
+    "ism": in_silico_mutagenesis,
+    "integrated_gradients": integrated_gradients,
+    "deeplift": deeplift,
+    "grad_cam": grad_cam,
+    "occlusion": occlusion,
+}

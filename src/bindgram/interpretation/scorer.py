@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bindgram.batch import Batch, Features
 from bindgram.errors import InputError
-from bindgram.models.awd_lstm import AwdLstm
+from bindgram.models.awd_lstm import AwdLstm, WeightDropLstm
 from bindgram.models.bundle import Bundle
 from bindgram.models.pair import Pair
 from bindgram.sequence.dna import one_hot
@@ -44,12 +44,17 @@ class OneHotScorer(nn.Module):
         self.device = device
         self.width = int(bundle.settings["width"])
         self.encoder_name = str(bundle.settings["encoder"]["name"])
-        self.to(device).train(False)
+        self.to(device).train(False).requires_grad_(False)
 
     @property
     def strand_symmetric(self) -> bool:
         """Whether a sequence and its reverse complement have one score anyway."""
         return bool(getattr(self.classifier, "strand_symmetric", False))
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the encoder's features are the states of an LSTM."""
+        return any(isinstance(module, nn.LSTM | WeightDropLstm) for module in self.classifier.encoder.modules())
 
     @property
     def max_batch(self) -> int:

@@ -4,16 +4,19 @@ import numpy as np
 import pandas as pd
 import torch
 
+from bindgram.batch import Features
 from bindgram.interpretation.scorer import OneHotScorer
 from bindgram.models.bundle import Bundle
-from bindgram.models.classifier import build_classifier
-from bindgram.sequence.dna import encode
+from bindgram.models.classifier import Classifier, build_classifier
+from bindgram.models.conv import Conv
+from bindgram.models.heads import MaxPool
+from bindgram.sequence.dna import encode, one_hot, reverse_complement
 from bindgram.sequence.kmers import Vocabulary
 from bindgram.settings.attribution import AttributionSettings
-from bindgram.settings.models import ModelFile
+from bindgram.settings.models import ConvSettings, ModelFile
 
 WIDTH = 25
-MOTIF = encode(np.frombuffer(b"TGACTCAG", np.uint8))
+MOTIF = encode(np.frombuffer(b"GGAAGTGC", np.uint8))  # unlike its other strand
 LSTM_DROPOUT = {"embedding": 0.1, "input": 0.1, "weight": 0.1, "hidden": 0.1}
 LSTM = {"name": "awd_lstm", "embedding_size": 5, "hidden_size": 6, "n_layers": 2}
 ENCODERS = {
@@ -109,3 +112,61 @@ SETTINGS = AttributionSettings.model_validate(
         "faithfulness": {"steps": 10, "references": 2},
     }
 )
+
+
+class Bases(torch.nn.Module):
+    """An encoder whose features are the bases themselves."""
+
+    def forward(self, batch):
+        return Features(batch.one_hot, None, 1.0)
+
+
+class Weighted(torch.nn.Module):
+    """A head that sums features times weights (bp, 4)."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = torch.nn.Parameter(torch.from_numpy(weights.astype(np.float32)))
+
+    def forward(self, features, batch):
+        return (features.values * self.weights).sum(dim=(1, 2))
+
+
+def linear_scorer(weights):
+    """A scorer that is linear in the bases, and what each base adds on the mean of both strands (bp, 4)."""
+    scorer = scorer_of("deepsea", width=len(weights))
+    scorer.classifier = Classifier(Bases(), Weighted(weights)).requires_grad_(False)
+    return scorer, (weights + weights[::-1, ::-1]) / 2
+
+
+def motif_scorer(motif=MOTIF, *, width=60, threshold=2):
+    """A convolution with one detector, for a motif with at most `threshold` wrong bases; logit 0 without a match."""
+    scorer = scorer_of("conv", width=width)
+    conv = Conv(ConvSettings(name="conv", n_filters=1, filter_width=len(motif)))
+    conv.detectors.weight.data = torch.from_numpy(one_hot(motif[None])[0].T[None].copy())
+    conv.detectors.bias.data = torch.tensor([threshold + 1.0 - len(motif)])
+    scorer.classifier = Classifier(conv, MaxOfOne()).requires_grad_(False)
+    return scorer
+
+
+class MaxOfOne(MaxPool):
+    """The highest value of the only channel."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+
+    def forward(self, features, batch):
+        return features.values.amax(dim=1)[:, 0]
+
+
+def planted(n, *, width=60, motif=MOTIF, seed=0):
+    """Sequences with one motif, on either strand, at places (N,); nothing else in them is a match."""
+    rng = np.random.default_rng(seed)
+    codes, places = [], rng.integers(0, width - len(motif) + 1, n)
+    scorer = motif_scorer(motif, width=width)
+    while len(codes) < n:
+        row, at = rng.integers(0, 4, width).astype(np.uint8), places[len(codes)]
+        row[at : at + len(motif)] = motif if rng.random() < 0.5 else reverse_complement(motif)
+        if (scorer.features(scorer.one_hot(row[None])).values > 0).sum() == 1:
+            codes.append(row)
+    return np.stack(codes), places

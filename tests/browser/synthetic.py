@@ -7,6 +7,7 @@ defined, one has suspicious negatives.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ import yaml
 from bindgram.evaluation.audit import COLUMNS as AUDIT_COLUMNS
 from bindgram.evaluation.audit import FEATURES
 from bindgram.evaluation.collect import COLUMNS, format_table
+from bindgram.evaluation.groups import POSITIVES
 from bindgram.evaluation.metrics import METRICS
+from bindgram.report.panel import Examples, make_panel
+from bindgram.report.panel_scores import Scored
 
 ROOT = Path(__file__).resolve().parents[2]
 SPLIT, SCHEME = "fold_0", "genomic_matched"
@@ -25,7 +29,8 @@ TFS = ("CTCF", "REST", "MAX", "SPI1", "GATA1", "JUND", "CEBPB", "USF1", "YY1", "
 BIOSAMPLES = ("K562", "HepG2", "GM12878", "A549", "MCF-7", "H1")
 TEST_SETS = ("T1", "T2", "T3")
 UNDEFINED = "not defined: the scores are no log odds"
-N_CURVE = 60  # points of a curve
+N_SCORED = 600  # test examples, and as many of the twin
+N_PANELS = 20  # that differ
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ def _write_experiment(folder: Path, name: str, number: int, size: Size, rng: np.
         folder / f"{name}.audit.tsv", sep="\t", index=False, na_rep=""
     )
     if number != 1:
-        (folder / f"{name}.panel.json").write_text(json.dumps(_panel(name, size, rng)))
+        (folder / f"{name}.panel.json").write_text(json.dumps({"experiment": name} | _panel(number % N_PANELS, size)))
         (folder / f"{name}.{size.models[0]}.json").write_text(json.dumps(_interpretation(name, number, size, rng)))
         for model in size.models:
             (folder / f"finetune.{name}.{model}.tsv").write_text(
@@ -184,18 +189,42 @@ def _noise(rng: np.random.Generator, *shape: int, digits: int = 3) -> list[Any]:
     return rng.random(shape).round(digits).tolist()
 
 
-def _panel(name: str, size: Size, rng: np.random.Generator) -> dict[str, Any]:
-    """As large as a panel of so many models may be; its numbers are noise, which packs worst."""
+@cache
+def _panel(number: int, size: Size) -> dict[str, Any]:
+    """The panel of an experiment with all its models and seeds; experiments share a few, which are as large as any."""
+    rng = np.random.default_rng(number)
     models = [*size.models, *size.baselines]
-    curve = {"roc": _noise(rng, 2, N_CURVE), "pr": _noise(rng, 2, N_CURVE)}
-    return {
-        "experiment": name,
-        "split": SPLIT,
-        "scheme": SCHEME,
-        "status": "missing",
-        "reason": "made-up numbers are not drawn",
-        "noise": {model: [curve, *(_noise(rng, 6, N_CURVE) for _ in range(2))] for model in models},
+    results = [
+        Scored(model, _scores(2 - 0.2 * place + 0.1 * seed, rng), {"skipped_test_sets": {}, "reason": ""})
+        for place, model in enumerate(models)
+        for seed in (size.seeds if model in size.models else size.seeds[:1])
+    ]
+    steps = np.arange(1, 31)
+    log = pd.DataFrame({"stage": steps // 11, "train_loss": 0.2 + 0.5 * np.exp(-steps / 6)})
+    logs = [(r.model, log + rng.normal(0, 0.01, (30, 1))) for r in results if r.model in size.models]
+    logs = [(name, made.assign(stage=log["stage"], valid_loss=made["train_loss"] + 0.02)) for name, made in logs]
+    logs = [(name, made.assign(valid_auroc=1 - made["valid_loss"] / 2)) for name, made in logs]
+    names = (POSITIVES, "training: genomic matched", *(f"{name}: shuffle" for name in TEST_SETS))
+    sets = {
+        name: pd.DataFrame(
+            {"sequence": ["".join(row) for row in rng.choice(list("ACGT"), (60, 200))], "split": "train"}
+        )
+        for name in names
     }
+    ids, starts = results[0].frame["example_id"], 5000 + 700 * np.arange(len(results[0].frame))
+    places = pd.DataFrame({"example_id": ids, "chrom": "chr8", "start": starts, "end": starts + 200})
+    places = places.assign(label=results[0].frame["label"])[:N_SCORED]
+    facts = {"assembly": "hg38", "split": SPLIT, "scheme": SCHEME, "accession": "ENCSR000EGM"}
+    widths = rng.gamma(6, 50, 2000).astype(int) + 120
+    return make_panel(facts, results, logs, Examples(sets, {"T2": places}, widths, ""), None, "T2")
+
+
+def _scores(signal: float, rng: np.random.Generator) -> pd.DataFrame:
+    labels = (np.arange(2 * N_SCORED) % 3 == 0).astype(int)
+    split = np.repeat(["test", "valid"], N_SCORED)
+    ids = [f"{part}{number}" for number, part in enumerate(split)]
+    score = signal * labels + rng.normal(size=2 * N_SCORED)
+    return pd.DataFrame({"test_set": "T2", "example_id": ids, "split": split, "label": labels, "score": score})
 
 
 def _interpretation(name: str, number: int, size: Size, rng: np.random.Generator) -> dict[str, Any]:

@@ -48,9 +48,17 @@ def panel(**facts):
 
 
 def data_of(made, **more):
-    values = [["Average precision", [[0.9, 0.8, 0.95, 0.5, [0.89, 0.91]], [0.5, 0.4, 0.6, 0.5, [0.5]], "not defined: no motif of X"], "average_precision"]]
+    values = [
+        [
+            "Average precision",
+            [[0.9, 0.8, 0.95, 0.5, [0.89, 0.91]], [0.5, 0.4, 0.6, 0.5, [0.5]], "not defined: no motif of X"],
+            "average_precision",
+        ]
+    ]
     values.append(["AUROC", [[0.93, 0.9, 0.96, 0.5, [0.93]], None, None], "auroc"])
-    sets = [{"split": "fold_0", "scheme": "shuffled_2", "testSet": "T2", "models": ["cnn", "gc", "jaspar"], "rows": values}]
+    sets = [
+        {"split": "fold_0", "scheme": "shuffled_2", "testSet": "T2", "models": ["cnn", "gc", "jaspar"], "rows": values}
+    ]
     shared = {"experiment": "E1", "metrics": sets, "audit": [], "filters": [], "interpretations": []}
     return shared | {"panels": [made]} | more
 
@@ -63,8 +71,24 @@ def interpretation(**more):
     found = {"split": "fold_0", "scheme": "shuffled_2", "model": "cnn", "seed": 1, "status": "ok", "reason": ""}
     found["verdict"] = {"recovered": "yes", "reason": "", "known": "MA0139.2 CTCF", "q_value": 1e-7, "pattern": "pos_0"}
     found["patterns"] = [{"name": "pos_0", "n_seqlets": 50, "probabilities": certain, "matches": []}]
-    found["sites"] = [{"chrom": "chr1", "start": 10, "end": 111, "strand": "+", "score": 4.2, "sequence": "ACGTA" * 20 + "A", "importance": importance}]
-    found["faithfulness"] = {"verdict": "yes", "reason": "", "fractions": [0, 0.5, 1], "deletion": curves, "insertion": curves}
+    found["sites"] = [
+        {
+            "chrom": "chr1",
+            "start": 10,
+            "end": 111,
+            "strand": "+",
+            "score": 4.2,
+            "sequence": "ACGTA" * 20 + "A",
+            "importance": importance,
+        }
+    ]
+    found["faithfulness"] = {
+        "verdict": "yes",
+        "reason": "",
+        "fractions": [0, 0.5, 1],
+        "deletion": curves,
+        "insertion": curves,
+    }
     return found | more
 
 
@@ -134,7 +158,9 @@ def test_curves_have_a_line_for_every_seed_in_styles_that_differ_without_colour(
     roc = page.locator("svg.chart[aria-label=ROC]")
     assert roc.locator("path[data-series=cnn]").count() == 2
     assert roc.locator("path[data-series=gc]").count() == 1
-    dashes = page.evaluate("[...plots.styles(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']).values()].map(s => s.colour + s.dash)")
+    dashes = page.evaluate(
+        "[...plots.styles(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']).values()].map(s => s.colour + s.dash)"
+    )
     assert len(set(dashes)) == 8
     assert len(set(page.evaluate("[...plots.styles(['a', 'b', 'c', 'd', 'e', 'f']).values()].map(s => s.dash)"))) == 6
     legend = page.locator(".legend").first.inner_text().split()
@@ -150,7 +176,9 @@ def test_model_without_scores_is_not_drawn_and_its_reason_is_stated(draw):
 
 def test_skipped_experiment_states_its_reason_and_draws_nothing(draw):
     skipped = Scored("cnn", scored("cnn", 1, 1).frame.iloc[:0], {"reason": "12 positives", "skipped_test_sets": {}})
-    made = make_panel({"split": "fold_0", "scheme": "s"}, [skipped], [], Examples({}, {}, None, "12 positives"), None, "T2")
+    made = make_panel(
+        {"split": "fold_0", "scheme": "s"}, [skipped], [], Examples({}, {}, None, "12 positives"), None, "T2"
+    )
     page = draw(data_of(made, metrics=[]))
     assert page.inner_text(".warning") == "Skipped: 12 positives"
     assert page.locator("svg").count() == 0
@@ -185,7 +213,14 @@ def test_ticks_are_round_and_reach_over_the_range(draw):
     page = draw(data_of(panel()))
     assert page.evaluate("plots.ticks(0, 1)") == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert page.evaluate("plots.ticks(-3, 7)") == [-2, 0, 2, 4, 6]
-    assert page.evaluate("plots.tickLabels(plots.ticks(0.995, 1))") == ["0.995", "0.996", "0.997", "0.998", "0.999", "1.000"]
+    assert page.evaluate("plots.tickLabels(plots.ticks(0.995, 1))") == [
+        "0.995",
+        "0.996",
+        "0.997",
+        "0.998",
+        "0.999",
+        "1.000",
+    ]
     assert page.evaluate("plots.extent([5, 5])") == [4.5, 5.5]
     assert page.evaluate("plots.extent([])") == [0, 1]
 
@@ -219,7 +254,10 @@ def test_text_is_never_read_as_markup(draw):
     made["qc"] = {"sanity": {"n_checks": 1, "n_rows": 1, "failed": [EVIL]}, "counts": {EVIL: {"train": 1}}}
     found = interpretation(scheme=EVIL, model=EVIL, method=EVIL, methods={EVIL: {"status": "skipped", "reason": EVIL}})
     found["verdict"] |= {"known": EVIL, "pattern": EVIL}
-    found["patterns"][0] |= {"name": EVIL, "matches": [{"motif": EVIL, "tf": EVIL, "q_value": 0.1, "probabilities": [UNIFORM]}]}
+    found["patterns"][0] |= {
+        "name": EVIL,
+        "matches": [{"motif": EVIL, "tf": EVIL, "q_value": 0.1, "probabilities": [UNIFORM]}],
+    }
     found["sites"][0] |= {"chrom": EVIL, "sequence": EVIL}
     refused = interpretation(scheme=EVIL, status="skipped", verdict={"recovered": "no", "reason": EVIL}, reason=EVIL)
     audit = {"set": EVIL, "split": EVIL, "feature": EVIL, "auroc": 0.5, "low": None, "high": None}
@@ -227,7 +265,12 @@ def test_text_is_never_read_as_markup(draw):
     data = data_of(made, audit=[audit, audit | {"auroc": None}], filters=[{"step": EVIL, "counts": [[EVIL, 2]]}])
     data["interpretations"] = [found, refused]
     for row in data["metrics"]:
-        row |= {"scheme": EVIL, "testSet": EVIL, "models": [EVIL, "gc", "b"], "rows": [[EVIL, [EVIL, None, None], "auroc"]]}
+        row |= {
+            "scheme": EVIL,
+            "testSet": EVIL,
+            "models": [EVIL, "gc", "b"],
+            "rows": [[EVIL, [EVIL, None, None], "auroc"]],
+        }
     page = draw(data)
     assert page.locator(".drawn script, .drawn img").count() == 0
     assert page.inner_text(".drawn").count("onerror") > 20

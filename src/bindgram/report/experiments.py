@@ -171,7 +171,7 @@ def _metrics(rows: pd.DataFrame, titles: Mapping[str, str]) -> list[dict[str, An
             "testSet": test_set,
             "models": place["models"],
             "rows": [
-                [titles.get(metric, metric), [by_model.get(model) for model in place["models"]]]
+                [titles.get(metric, metric), [by_model.get(model) for model in place["models"]], metric]
                 for metric, by_model in sorted(place["values"].items(), key=lambda item: _place(item[0], titles))
             ],
         }

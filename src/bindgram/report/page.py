@@ -14,8 +14,9 @@ from typing import Any
 from bindgram.report.html import Markup, element, joined
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("page.css",)
-SCRIPTS = ("plots.js", "panels.js", "page.js")  # in this order: panels draw with plots, and the page opens panels
+STYLES = ("page.css", "panels.css")
+# In this order: each uses those before it, and the page opens panels.
+SCRIPTS = ("plots.js", "parts.js", "figures.js", "motifs.js", "panels.js", "page.js")
 # No source of anything but this file: the browser itself refuses whatever would ask the network.
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; "

@@ -83,6 +83,7 @@ def results_data(
         "testSets": test_sets,
         "headline": headline.test_set,
         "floor": headline.floor,
+        "browser": config.report.browser,
         "several": {
             "splits": len(config.split) > 1,
             "schemes": len(config.negatives.schemes) > 1,

@@ -1,6 +1,6 @@
 "use strict";
 // The page: tables that sort, the table of all experiments, and panels that are unpacked when they are opened.
-// Panels are drawn by `drawPanel(element, data)` of panels.js; what `data` is stands in docs/formats.md, "Report page".
+// Panels are drawn by `drawPanel(element, data, options)` of panels.js; what `data` is stands in docs/formats.md, "Report page".
 
 (() => {
   const escape = text => String(text).replace(/[&<>"']/g, letter => `&#${letter.charCodeAt(0)};`);
@@ -306,7 +306,7 @@
       const panel = await unpack(id);
       const [section, drawn] = panelOf(panel);
       cell.replaceChildren(section);
-      if (typeof drawPanel === "function") drawPanel(drawn, panel);
+      drawPanel(drawn, panel, {browser: data.browser, metric: data.metrics[0][0], floor: data.floor});
     } catch (error) {
       cell.append(make("p", {class: "warning", role: "alert"}, `Cannot show this experiment: ${error.message}`));
       throw error;

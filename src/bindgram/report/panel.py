@@ -76,12 +76,16 @@ def make_panel(
     reason = examples.reason or (reasons[0] if all(reasons) else "")
     skipped = {name: why for r in results for name, why in r.metadata.get("skipped_test_sets", {}).items()}
     first = next(iter(models.values()), [])
-    of_first = first[0].rows(test_set, "test") if first else pd.DataFrame({"label": []})
+    labels = next((rows["label"] for r in results if len(rows := r.rows(test_set, "test"))), pd.Series(dtype=int))
     drawn = {} if reason else models  # one reason for all of them is said once
     return dict(facts) | {
         "status": "skipped" if reason else "ok",
         "reason": reason,
-        "test_set": {"name": test_set, **_counts(of_first["label"].to_numpy())},
+        "test_set": {
+            "name": test_set,
+            "n_positives": int((labels == 1).sum()),
+            "n_negatives": int((labels == 0).sum()),
+        },
         "skipped_test_sets": dict(sorted(skipped.items())),
         "curves": {name: curves_of(seeds, test_set) for name, seeds in drawn.items()},
         "histograms": {name: histogram_of(seeds, test_set) for name, seeds in drawn.items()},
@@ -96,10 +100,6 @@ def make_panel(
 def _test_set(results: Sequence[Scored], headline: str) -> str:
     made = sorted({name for r in results for name in r.frame.loc[r.frame["split"] == "test", "test_set"]})
     return headline if headline in made or not made else made[0]
-
-
-def _counts(labels: np.ndarray) -> dict[str, int]:
-    return {"n_positives": int((labels == 1).sum()), "n_negatives": int((labels == 0).sum())}
 
 
 def _sites(seeds: Sequence[Scored], test_set: str, test_sets: Mapping[str, pd.DataFrame]) -> dict[str, Any]:

@@ -133,9 +133,10 @@ def histogram_of(seeds: Sequence[Scored], test_set: str) -> dict[str, Any]:
     if not defined:
         return {"reason": reasons[0]}
     low, high = np.quantile(np.concatenate([rows["score"] for rows in defined]), [0.001, 0.999])
-    low, high = (float(f"{value:.4g}") for value in (low, high))
-    if low >= high:  # nearly all are equal
+    if low == high:  # nearly all are equal
         low, high = low - 0.5, low + 0.5
+    digits = 3 - int(np.floor(np.log10(high - low)))
+    low, high = round(float(low), digits), round(float(high), digits)
     edges = np.linspace(low, high, N_BINS + 1)
     found: dict[str, Any] = {"range": [low, high], "scale": seeds[0].metadata.get("scale", "log_odds")}
     for name, label in (("positives", 1), ("negatives", 0)):

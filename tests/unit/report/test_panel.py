@@ -249,3 +249,15 @@ def test_panel_of_eight_models_and_three_seeds_is_small_and_always_the_same(tmp_
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     assert (tmp_path / "a.json").stat().st_size <= 45_000
     assert json.loads((tmp_path / "a.json").read_text())["test_set"]["name"] == "T2"
+
+
+def test_scores_far_from_zero_keep_their_shape():
+    found = histogram_of([scored(predictions([0, 1] * 50, 1e6 + np.arange(100) / 100))], "T2")
+    assert found["range"] == pytest.approx([1e6, 1e6 + 0.99], abs=0.01)
+    assert max(found["positives"][0]) <= 3
+
+
+def test_counts_are_known_though_the_first_model_failed():
+    failed = scored(predictions([], []), "broken", reason="out of memory")
+    panel = make_panel({}, [failed, scored(drawn(100))], [], no_examples(), None, "T2")
+    assert panel["test_set"]["n_positives"] + panel["test_set"]["n_negatives"] == 100

@@ -1,6 +1,7 @@
-"""A tiny experiment on disk, for the commands that make negatives."""
+"""A tiny experiment on disk, for the commands that make negatives; a tiny run, for those that read whole runs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from click.testing import CliRunner, Result
 
 from bindgram.data.examples import ExampleTable, write_examples
 from bindgram.data.tiles import write_tiles
+from bindgram.evaluation.predictions import COLUMNS as PREDICTION_COLUMNS
+from bindgram.evaluation.predictions import write_predictions
 from bindgram.genome.fasta import Genome
-from bindgram.provenance import make_provenance
+from bindgram.provenance import make_provenance, write_text
 from bindgram.sequence.dna import encode, strings_of
 
 WIDTH = 40
@@ -96,3 +99,97 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
         texts = strings_of(encode(genome.windows(["chrA"] * 18, starts + 30, WIDTH)))
     made.write_positives(texts, chrom="chrA", start=starts + 30, end=starts + 30 + WIDTH, strand=".")
     return made
+
+
+class TinyRun:
+    """Results of models and a baseline on two experiments, measured and collected by the commands."""
+
+    models, experiments, skipped = ("cnn", "kmer"), ("E1", "E2"), {"T9": "no coordinates"}
+
+    def __init__(self, results: Path) -> None:
+        self.results = results
+
+    def place(self, kind: str, model: str = "cnn", experiment: str = "E1") -> Path:
+        """A file of a training."""
+        suffix = {"metrics": "json", "predictions": "parquet"}[kind]
+        return self.results / f"{kind}/{model}/fold_0/{experiment}/matched/s1.{suffix}"
+
+    @staticmethod
+    def scores(seed: int, n: int = 160) -> pd.DataFrame:
+        """Predictions for T1 and its twin: a quarter positives, a score that knows a little."""
+        rng = np.random.default_rng(seed)
+        labels = np.arange(n) % 4 == 0
+        frame = pd.DataFrame({"test_set": "T1", "label": labels.astype(np.int8), "score": labels + rng.normal(size=n)})
+        frame["split"] = np.where(np.arange(n) < n // 2, "test", "valid")
+        frame["example_id"] = [f"e{index}" for index in range(n)]
+        frame["chrom"], frame["start"] = "chr1", pd.array(np.arange(n) * 1000, dtype="Int64")
+        return frame.reindex(columns=PREDICTION_COLUMNS)
+
+    def predict(self, frame: pd.DataFrame | None, model: str = "cnn", experiment: str = "E1", t1: str = "T1") -> None:
+        """Write predictions, made from a test set with the digest `t1`; None: the experiment is skipped."""
+        provenance = make_provenance("score", 1, {}, {"T1": {"digest": f"{t1} of {experiment}"}})
+        status, reason = ("skipped", "too few peaks") if frame is None else ("ok", "")
+        path = self.place("predictions", model, experiment)
+        write_predictions(path, frame, status, reason, provenance, self.skipped if frame is not None else None)
+
+    def measure(self, model: str = "cnn", experiment: str = "E1") -> None:
+        """Run bindgram evaluate."""
+        from bindgram.cli.evaluate import evaluate
+
+        files = [str(self.place(kind, model, experiment)) for kind in ("predictions", "metrics")]
+        words = [
+            "--replicates",
+            "50",
+            "--confidence",
+            "0.9",
+            "--max-block-bp",
+            "2000",
+            "--seed",
+            "3",
+            "--revision",
+            "2",
+        ]
+        homologs = self.results / f"battery/fold_0/{experiment}/homology.tsv"
+        arguments = ["--predictions", *files, "--homologs", str(homologs), "--revision", "2", *words]
+        assert CliRunner().invoke(evaluate, arguments, catch_exceptions=False).exit_code == 0
+
+    def collect(self, models: str = "cnn", experiments: str = "E1,E2") -> None:
+        """Run bindgram collect; metrics that are not there count as failed."""
+        from bindgram.cli.collect import collect
+
+        words = f"--experiments {experiments} --models {models} --baselines kmer --schemes matched --seeds 1".split()
+        words += ["--splits", "fold_0", "--floor", "kmer", "--revision", "1", "--missing-as-failed"]
+        words += ["--template", f"{self.results}/metrics/{{model}}/{{split}}/{{experiment}}/{{scheme}}/s{{seed}}.json"]
+        files = ["--experiment-sheet", f"{self.results}/sheet.tsv", "--output", f"{self.results}/metrics.tsv"]
+        assert CliRunner().invoke(collect, [*words, *files], catch_exceptions=False).exit_code == 0
+
+    def make(self) -> None:
+        """Write everything."""
+        rows = "".join(f"{name}\tCTCF\tK562\thg38\tbed\t{name}.bed\n" for name in self.experiments)
+        write_text(self.results / "sheet.tsv", "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\n" + rows)
+        heads = "test_set\tsplit\texample_id\ttarget\tidentity\tcoverage\tstrand\n"
+        for number, (model, name) in enumerate((m, e) for m in self.models for e in self.experiments):
+            lines = f"{heads}T1\ttest\te0\tx\t0.9\t1.0\t+\n"
+            write_text(self.results / f"battery/fold_0/{name}/homology.tsv", lines)
+            self.predict(self.scores(number), model, name)
+            self.measure(model, name)
+        self.collect()
+
+
+@pytest.fixture(scope="session")
+def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = tmp_path_factory.mktemp("run") / "results"
+    TinyRun(results).make()
+    return results
+
+
+@pytest.fixture
+def run(made_run: Path, tmp_path: Path) -> TinyRun:
+    """A run of its own for every test."""
+    return TinyRun(shutil.copytree(made_run, tmp_path / "run/results"))
+
+
+@pytest.fixture
+def other_run(made_run: Path, tmp_path: Path) -> TinyRun:
+    """The same run a second time."""
+    return TinyRun(shutil.copytree(made_run, tmp_path / "other/results"))

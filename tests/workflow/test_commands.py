@@ -88,7 +88,7 @@ def test_every_planned_command_has_known_and_all_required_options(every_kind_of_
         assert given <= set(OPTIONS[name]), name
         required = {option for option, parameter in OPTIONS[name].items() if parameter.required}
         assert required <= given, name
-    assert {name for name, *_ in commands} == set(OPTIONS) - {"check", "export", "folds", "predict", "verify"}
+    assert {name for name, *_ in commands} == set(OPTIONS) - {"check", "compare", "export", "folds", "predict", "verify"}
 
 
 def planned_pretraining(project, **pretraining):

@@ -16,6 +16,7 @@ from bindgram.cli.baseline import baseline
 from bindgram.cli.battery import battery
 from bindgram.cli.check import check
 from bindgram.cli.collect import collect
+from bindgram.cli.compare import compare
 from bindgram.cli.compare_models import compare_models
 from bindgram.cli.evaluate import evaluate
 from bindgram.cli.export import export
@@ -61,6 +62,7 @@ COMMANDS: tuple[click.Command, ...] = (
     battery,
     check,
     collect,
+    compare,
     compare_models,
     evaluate,
     export,

@@ -3,17 +3,14 @@
 Nothing large is read: every producer hashed what it read, and its digest stands in the provenance of what it wrote.
 """
 
-import itertools
 import json
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import bindgram
-from bindgram.data.examples import read_examples
-from bindgram.errors import InputError
 from bindgram.provenance import digest
 from bindgram.report.html import Markup, cell, element, row, table
 from bindgram.report.versions import versions_of
@@ -49,32 +46,6 @@ def _git(folder: Path, *words: str) -> str | None:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def read_inputs(template: str, splits: Sequence[str], experiments: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Digests of the files that the positives of each experiment were made of, as their producers recorded them.
-
-    Parameters
-    ----------
-    template : path of positives (Parquet) with ``{experiment}`` and ``{split}`` in braces.
-
-    Returns
-    -------
-    Experiment to name of an input to its digest; an experiment without positives is left out.
-
-    Raises
-    ------
-    InputError : the template has something else in braces, or a file is no example table.
-    """
-    found: dict[str, dict[str, str]] = {}
-    for experiment, split in itertools.product(experiments, splits):
-        try:
-            path = Path(template.format_map({"experiment": experiment, "split": split}))
-        except (KeyError, IndexError, ValueError) as error:
-            raise InputError(f"template {template}: {error} cannot be filled; use {{experiment}}, {{split}}") from None
-        if path.is_file():
-            found.setdefault(experiment, {}).update(read_examples(path, ["split"]).provenance["inputs"])
-    return found
 
 
 def reproducibility_record(

@@ -2,18 +2,14 @@ import json
 import re
 import subprocess
 
-import pandas as pd
 import pytest
 
-from bindgram.data.examples import COLUMNS, ExampleTable, write_examples
-from bindgram.errors import InputError
 from bindgram.provenance import digest
 from bindgram.report import reproducibility
 from bindgram.report.html import joined
 from bindgram.report.reproducibility import (
     code_version,
     commit_in_words,
-    read_inputs,
     reproducibility_record,
     reproducibility_section,
 )
@@ -107,14 +103,3 @@ def test_section_tells_each_digest_once_and_holds_the_record_for_programs(config
 def test_record_cannot_end_its_script_element(config):
     page = joined(reproducibility_section(record(config, files={"</script><b>": "x"})))
     assert "</script><b>" not in page
-
-
-def test_inputs_are_those_that_the_producer_of_the_positives_recorded(tmp_path):
-    table = ExampleTable(
-        pd.DataFrame(columns=COLUMNS), "skipped", "few peaks", {"inputs": {"genome": "g", "peaks": "p"}}
-    )
-    write_examples(tmp_path / "f/E1.parquet", table)
-    template = f"{tmp_path}/{{split}}/{{experiment}}.parquet"
-    assert read_inputs(template, ["f"], ["E1", "absent"]) == {"E1": {"genome": "g", "peaks": "p"}}
-    with pytest.raises(InputError, match="cannot be filled"):
-        read_inputs("{model}", ["f"], ["E1"])

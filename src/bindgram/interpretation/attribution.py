@@ -28,13 +28,21 @@ def attribute(
 
     Raises
     ------
-    InputError : there is no such method.
+    InputError : there is no such method, or the model was trained on sequences of another length.
     """
     if method not in ATTRIBUTIONS:
         raise InputError(f"{method!r} is no attribution method; there are {', '.join(ATTRIBUTIONS)}")
     if codes.size == 0:
         return Attribution.not_defined("no sequence to explain")
-    return ATTRIBUTIONS[method](scorer, codes, settings, rng)
+    if codes.shape[1] != scorer.width:
+        raise InputError(
+            f"sequences of {codes.shape[1]} bp, but the model was trained on {scorer.width} bp; "
+            "give sequences of the width of training"
+        )
+    found = ATTRIBUTIONS[method](scorer, codes, settings, rng)
+    if found.values is not None and not np.isfinite(found.values).all():
+        return Attribution.not_defined("the model gives scores that are no numbers")
+    return found
 
 
 def in_silico_mutagenesis(

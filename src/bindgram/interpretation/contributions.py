@@ -8,6 +8,8 @@ import numpy as np
 from bindgram.sequence.dna import ALPHABET, AMBIGUOUS, one_hot
 from bindgram.sequence.shuffles import shuffle_klets
 
+ROUNDING = 1e-5  # logits; differences of scores below it are none
+
 
 @dataclass(frozen=True)
 class Attribution:
@@ -35,10 +37,11 @@ class Attribution:
     def converged(cls, values: np.ndarray, errors: np.ndarray, differences: np.ndarray, tolerance: float) -> Self:
         """An attribution whose sums missed `differences` of scores by `errors`; not defined if by too much.
 
-        Equal scores everywhere are explained by attributions of nothing.
+        Scores that are equal but for rounding are explained by attributions of nothing.
         """
-        total = float(np.abs(differences).sum())
-        share = float(np.abs(errors).sum() / total) if total > 0 else float(np.abs(errors).sum() > 0)
+        if not (np.isfinite(errors).all() and np.isfinite(differences).all()):
+            return cls.not_defined("the model gives scores that are no numbers")
+        share = float(np.abs(errors).sum() / np.maximum(np.abs(differences), ROUNDING).sum())
         if share <= tolerance:
             return cls(values.astype(np.float32), "", share)
         return cls.not_defined(

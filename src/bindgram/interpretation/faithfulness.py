@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from bindgram.interpretation.contributions import shuffled_references
+from bindgram.interpretation.contributions import ROUNDING, shuffled_references
 from bindgram.interpretation.scorer import OneHotScorer
 from bindgram.settings.attribution import FaithfulnessSettings
 
@@ -53,7 +53,9 @@ def faithfulness(
             orders = ranks(importance[part], rng), ranks(np.zeros_like(importance[part]), rng)
             curves[:, :, part] += _curves(scorer, codes[part], references[part, number], orders, n_changed)
     curves /= settings.references
-    if np.ptp(curves) == 0:
+    if not np.isfinite(curves).all():
+        return _not_defined(len(codes), "the model gives scores that are no numbers")
+    if np.ptp(curves) < ROUNDING:
         return _not_defined(len(codes), "all scores are equal, with and without the sequences' own bases")
     deletion, insertion = (
         _compared(*both, fractions, sign, confidence) for both, sign in zip(curves, (-1, 1), strict=True)

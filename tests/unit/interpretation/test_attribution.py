@@ -112,6 +112,23 @@ def test_an_unknown_method_is_named_with_those_there_are():
         run("lime", scorer_of("conv"), random_codes(1))
 
 
+def test_sequences_of_another_length_than_in_training_are_refused():
+    with pytest.raises(InputError, match="sequences of 24 bp, but the model was trained on 25 bp"):
+        run("ism", scorer_of("awd_lstm"), random_codes(1, 24))
+
+
+def test_scores_that_are_no_numbers_have_no_attribution():
+    scorer, _ = linear_scorer(np.full((12, 4), np.nan))
+    for method in ("ism", "integrated_gradients", "deeplift", "occlusion"):
+        found = run(method, scorer, random_codes(3, 12))
+        assert found.reason == "not defined: the model gives scores that are no numbers", method
+
+
+def test_scores_that_differ_by_rounding_are_equal():
+    found = Attribution.converged(np.zeros((2, 3)), np.array([1e-7, -1e-7]), np.array([2e-7, -1e-7]), 0.1)
+    assert found.defined
+
+
 def test_no_sequences_have_no_attribution():
     found = run("ism", scorer_of("conv"), np.empty((0, 25), np.uint8))
     assert not found.defined

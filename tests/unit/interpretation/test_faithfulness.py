@@ -70,6 +70,8 @@ def test_equal_scores_equal_attributions_and_single_sequences_are_not_defined():
     assert run(motif_scorer(), codes, np.ones(codes.shape))["reason"] == (
         "not defined: the attribution puts no base before another"
     )
+    lost, _ = linear_scorer(np.full((60, 4), np.nan))
+    assert run(lost, codes, truth(codes, places))["reason"] == "not defined: the model gives scores that are no numbers"
     one = run(motif_scorer(), codes[:1], truth(codes, places)[:1])
     assert one["verdict"] == "not defined"
     assert one["reason"] == "not defined: 1 sequence(s), an interval needs two"

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from bindgram.cli.evaluate import evaluate
+from bindgram.data.tiled import TiledLabels, write_tiled
 from bindgram.errors import InputError
 from bindgram.evaluation.predictions import COLUMNS, write_predictions
 from bindgram.provenance import make_provenance
@@ -53,13 +54,27 @@ def test_skipped_predictions_give_skipped_metrics(tmp_path):
     }
 
 
-def test_scores_that_are_not_numbers_leave_no_output(tmp_path):
+def test_scores_that_are_not_numbers_are_not_defined_and_do_not_stop_the_job(tmp_path):
     frame = predictions()
     frame.loc[5, "score"] = np.nan
     write_predictions(tmp_path / "p.parquet", frame, "ok", "", {})
-    with pytest.raises(InputError, match=r"p\.parquet: 1 of 80 scores are not finite.*e5"):
-        run(tmp_path / "p.parquet", tmp_path / "m.json")
-    assert not (tmp_path / "m.json").exists()
+    values = run(tmp_path / "p.parquet", tmp_path / "m.json")
+    assert (values["status"], values["T1.auroc"]) == ("ok", None)
+    assert values["T1.auroc.reason"].startswith("not defined: 1 of 40 scores of the test examples are not finite")
+
+
+def test_natural_prevalence_comes_from_the_tiles(tmp_path):
+    write_predictions(tmp_path / "p.parquet", predictions(), "ok", "", {})
+    for name, tiles in (("a", TiledLabels(prior=0.25)), ("b", TiledLabels(status="skipped", reason="no coordinates"))):
+        write_tiled(tmp_path / f"{name}.h5", tiles)
+    values = run(tmp_path / "p.parquet", tmp_path / "m.json", "--tiled", tmp_path / "a.h5")
+    assert values["T1.prior"] == 0.25
+    assert values["T1.recall_at_fdr50"] > 0
+    assert "tiled" in values["provenance"]["inputs"]
+    values = run(tmp_path / "p.parquet", tmp_path / "m.json", "--tiled", tmp_path / "b.h5")
+    assert values["T1.recall_at_fdr50.reason"] == "not defined: no natural prevalence: no coordinates"
+    values = run(tmp_path / "p.parquet", tmp_path / "m.json")
+    assert values["T1.recall_at_fdr50.reason"] == "not defined: no natural prevalence: no tiles were given"
 
 
 def test_several_predictions_are_evaluated_as_if_alone(tmp_path):

@@ -14,6 +14,7 @@ from bindgram.cli import cli
 from bindgram.data.examples import skipped_examples, write_examples
 from bindgram.data.tiled import read_tiled
 from bindgram.errors import InputError
+from bindgram.evaluation.metrics import METRICS
 from bindgram.evaluation.tiled import empty_tiled_result, read_tiled_scores
 
 MODEL = {
@@ -130,7 +131,10 @@ def test_scores_of_a_classifier_are_those_of_predict_and_are_measured(scanned):
     assert scored.status == "ok"
     assert (np.isnan(scored.scores) == (labels == -1)).all()
     values = assess()
-    assert {key.removeprefix("T4.") for key in values if key.startswith("T4.")} == set(empty_tiled_result(""))
+    keys = {key.removeprefix("T4.") for key in values if key.startswith("T4.")}
+    assert {key for key in keys if not key.endswith((".reason", ".flag"))} == set(empty_tiled_result("")) | {
+        f"{name}{part}" for name in METRICS for part in ("", ".low", ".high")
+    }
     assert 0 < values["T4.prevalence"] < values["T4.average_precision"] <= 1
     assert values["T4.n_positives"] == 6
     assert values["provenance"]["command"] == "assess"

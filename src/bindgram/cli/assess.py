@@ -32,7 +32,9 @@ def assess(
     seed: int,
     revision: int,
 ) -> None:
-    """Write average precision, recall at fixed false discovery rates, AUROC and calls at the natural prevalence."""
+    """Write all metrics at the natural prevalence; threshold and calibration come from the twin, moved to it."""
+    from threadpoolctl import threadpool_limits
+
     from bindgram.data.tiled import TEST_SET, read_tiled
     from bindgram.errors import InputError
     from bindgram.evaluation.predictions import read_predictions
@@ -53,7 +55,10 @@ def assess(
         else:
             rows = frame[(frame["test_set"] == twin) & (frame["split"] == "valid")]
             rng = step_rng(seed, "evaluate", TEST_SET)
-            values = evaluate_tiles(tiles, scored.scores, rows, replicates, confidence, max_block_bp, rng)
+            with threadpool_limits(1):  # sums in one order, hence the same bytes on every machine of a kind
+                values = evaluate_tiles(
+                    tiles, scored.scores, rows, replicates, confidence, max_block_bp, rng, scale=metadata["scale"]
+                )
         values = {f"{TEST_SET}.{name}": value for name, value in values.items()} | {"status": status, "reason": reason}
         inputs = {"scores": scored.provenance, "tiled": tiles.provenance, "predictions": metadata["provenance"]}
         provenance = make_provenance("assess", revision, settings, inputs, seed)

@@ -25,6 +25,12 @@ from bindgram.provenance import digest, make_provenance, sha256_file, write_json
     help="Rows of test sets that resemble training positives (TSV of bindgram battery): AUROC and average precision "
     "without them are written too. Repeatable, optional.",
 )
+@click.option(
+    "--tiled",
+    type=ExistingFile,
+    help="Labels of the tiles of bindgram battery (HDF5), which hold the natural prevalence; without it recall at a "
+    "false discovery rate is not defined.",
+)
 @seed_option
 @revision_option
 def evaluate(
@@ -33,27 +39,35 @@ def evaluate(
     confidence: float,
     max_block_bp: int,
     homologs: tuple[Path, ...],
+    tiled: Path | None,
     seed: int,
     revision: int,
 ) -> None:
-    """Write AUROC, average precision and MCC of every test set; the MCC threshold comes from the validation twin."""
+    """Write all metrics of every test set; threshold and calibration come from the validation twin."""
     import pandas as pd
+    from threadpoolctl import threadpool_limits
 
     from bindgram.data.homology import read_homologs
-    from bindgram.evaluation.evaluate import check_scores, evaluate_predictions, metrics_without
+    from bindgram.data.tiled import read_tiled
+    from bindgram.evaluation.evaluate import evaluate_predictions, metrics_without
     from bindgram.evaluation.predictions import read_predictions
+    from bindgram.evaluation.tiled import natural_prevalence
 
     settings = {"replicates": replicates, "confidence": confidence, "max_block_bp": max_block_bp}
     similar = [read_homologs(path) for path in homologs]
     lists = {f"homologs{number}": {"digest": sha256_file(path)} for number, path in enumerate(homologs)}
+    tiles = {"tiled": read_tiled(tiled)} if tiled else {}
+    prevalence = natural_prevalence(tiles.get("tiled"))
     for path, output in predictions:
         frame, metadata = read_predictions(path)
-        check_scores(frame, path)
-        skipped = metadata.get("skipped_test_sets", {})
-        values = evaluate_predictions(frame, skipped, replicates, confidence, max_block_bp, seed)
+        known = {"scale": metadata["scale"], "prevalence": prevalence}
+        with threadpool_limits(1):  # sums in one order, hence the same bytes on every machine of a kind
+            values = evaluate_predictions(
+                frame, metadata["skipped_test_sets"], replicates, confidence, max_block_bp, seed, **known
+            )
         if similar:
             values |= metrics_without(frame, pd.concat(similar))
-        inputs = {"predictions": metadata["provenance"], **lists}
+        inputs = {"predictions": metadata["provenance"], **lists} | {k: v.provenance for k, v in tiles.items()}
         provenance = make_provenance("evaluate", revision, settings, inputs, seed)
         values |= {"status": metadata["status"], "reason": metadata["reason"]}
         write_json(output, values | {"provenance": provenance | {"digest": digest(values)}})

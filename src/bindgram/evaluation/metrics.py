@@ -191,7 +191,7 @@ METRICS: dict[str, Metric] = {
             "lower",
             "Mean absolute difference between the score of a sequence and that of its reverse complement.",
             "",
-            (STRANDS,),
+            (STRANDS, LOG_ODDS),
         ),
     )
 }
@@ -251,10 +251,10 @@ def choose_threshold(labels: np.ndarray, scores: np.ndarray) -> float | None:
     return middle if middle > lower else score
 
 
-def one_class_reason(labels: np.ndarray) -> str:
-    """Why a test set has no metrics, or nothing."""
+def one_class_reason(labels: np.ndarray, where: str = "the test examples") -> str:
+    """Why there are no metrics of these labels, or nothing; `where` they are, for the sentence."""
     if not len(labels):
-        return "no test examples"
+        return f"no {where.removeprefix('the ')}"
     if (labels == 1).all():
-        return "no negatives among the test examples"
-    return "" if (labels == 1).any() else "no positives among the test examples"
+        return f"no negatives among {where}"
+    return "" if (labels == 1).any() else f"no positives among {where}"

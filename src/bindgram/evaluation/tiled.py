@@ -4,19 +4,17 @@ Threshold and temperature come from the validation twin of another test set (T2)
 ratio says, and are moved to the tiles by Bayes' rule. With the calibrated log odds ``z = (s - c) / T`` of a score s
 under the prior p of the twin, those under the prior q of the tiles are ``z + logit(q) - logit(p)``; a threshold t on
 the twin therefore becomes ``t + T * (logit(p) - logit(q))``, higher where positives are rarer. q is the share of
-positives among the tiles of the training blocks, so that nothing of the test block enters. T and c are fitted by
-maximum likelihood on the twin (Platt 1999; with his smoothed targets, which keep T above 0 where the classes are
-separated).
+positives among the tiles of the training blocks, so that nothing of the test block enters. T and c are those of
+`bindgram.evaluation.calibration`.
 
 References
 ----------
-Platt 1999, Probabilistic outputs for support vector machines. Saerens, Latinne, Decaestecker 2002, Neural Computation
-14, 21, doi:10.1162/089976602753284446, on new priors.
+Saerens, Latinne, Decaestecker 2002, Neural Computation 14, 21, doi:10.1162/089976602753284446, on new priors.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,24 +24,24 @@ import pandas as pd
 from bindgram.data.hdf5 import new_hdf5
 from bindgram.data.tiled import IGNORED, TiledLabels, packing, read_packed
 from bindgram.errors import InputError
-from bindgram.evaluation.metrics import choose_threshold, one_class_reason
-from bindgram.evaluation.statistics import (
-    CHUNK_ELEMENTS,
-    MIN_POSITIVE_BLOCKS,
-    assign_blocks,
-    draw_multiplicities,
-    percentile_interval,
-    weighted_auroc,
-    weighted_average_precision,
-    weighted_mcc,
+from bindgram.evaluation.calibration import logit, probabilities
+from bindgram.evaluation.evaluate import (
+    Prevalence,
+    Twin,
+    count_flags,
+    measure,
+    twin_values,
+    undefined_metrics,
+    undefined_result,
+    use_twin,
+    why_unusable,
 )
+from bindgram.evaluation.metrics import METRICS, NOT_DEFINED
+from bindgram.evaluation.resampling import Examples
+from bindgram.evaluation.statistics import assign_blocks
 from bindgram.provenance import METADATA_KEY, digest
 
-FALSE_DISCOVERY_RATES = {"recall_at_fdr10": 0.1, "recall_at_fdr50": 0.5}
-RANKING_METRICS = ("auroc", "average_precision", *FALSE_DISCOVERY_RATES)
-CALL_METRICS = ("mcc", "recall", "precision")  # of the tiles at the threshold or above
-_NEWTON_STEPS = 100
-_ROUNDING = 1e-9  # relative, of a rate such as 0.1, which has no exact binary form
+_COUNTED = ("n_positives", "n_negatives", "n_ignored")
 
 
 @dataclass(frozen=True)
@@ -62,20 +60,11 @@ class TiledScores:
     def of(cls, tiled: TiledLabels, logits: np.ndarray, provenance: Mapping[str, Any]) -> Self:
         """Scores from the logits of the tiles that are not ignored, in their order, clipped to the range of float16.
 
-        Raises
-        ------
-        InputError : a logit is not a finite number.
+        What is no finite number becomes infinite, so that it is told from an ignored tile.
         """
-        bad = np.flatnonzero(~np.isfinite(logits))
-        if len(bad):
-            at = tiled.starts[tiled.labels != IGNORED][bad[0]]
-            raise InputError(
-                f"{len(bad)} of {len(logits)} scores are not finite, first {logits[bad[0]]} at {tiled.chrom}:{at}; the "
-                "model diverged: lower its learning rate and train again"
-            )
         scores = np.full(len(tiled.labels), np.nan, np.float16)
         most = np.finfo(np.float16).max
-        scores[tiled.labels != IGNORED] = np.clip(logits, -most, most)
+        scores[tiled.labels != IGNORED] = np.where(np.isfinite(logits), np.clip(logits, -most, most), np.inf)
         return cls(scores, provenance=provenance)
 
 
@@ -104,135 +93,36 @@ def read_tiled_scores(path: Path) -> TiledScores:
     return TiledScores(scores, **known)
 
 
-def recall_at_fdr(true_positives: np.ndarray, false_positives: np.ndarray, rate: float) -> np.ndarray:
-    """Highest recall of the cuts whose false discovery rate is `rate` at most: (R,) from (R, G) counts; 0 if none is.
-
-    NaN where a replicate has no positives.
-    """
-    allowed = false_positives <= rate * (true_positives + false_positives) * (1 + _ROUNDING)
-    best = np.where(allowed, true_positives, 0.0).max(axis=1)
-    positives = true_positives[:, -1]
-    return np.divide(best, positives, out=np.full_like(best, np.nan), where=positives > 0)
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Examples counted by block and distinct score, which is all that the metrics of a bootstrap replicate need.
-
-    `positives` and `negatives` are (blocks, G) counts; distinct `scores` (G,) fall. float16 leaves few of them, so that
-    a chromosome of tiles is a small matrix.
-    """
-
-    positives: np.ndarray
-    negatives: np.ndarray
-    scores: np.ndarray
-
-    @classmethod
-    def of(cls, labels: np.ndarray, scores: np.ndarray, blocks: np.ndarray) -> Self:
-        """Count (N,) labels 0 or 1 with finite scores."""
-        distinct, place = np.unique(-scores, return_inverse=True)
-        shape = int(blocks.max()) + 1, len(distinct)
-        cell = blocks * shape[1] + place
-        counts = [
-            np.bincount(cell[labels == value], minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
-            for value in (1, 0)
-        ]
-        return cls(*counts, -distinct)
-
-    def metrics(self, multiplicities: np.ndarray, threshold: float | None) -> dict[str, np.ndarray]:
-        """Metrics of replicates in which blocks stand so many times: (R, blocks) to (R,) each."""
-        above = [np.cumsum(multiplicities @ counts, axis=1) for counts in (self.positives, self.negatives)]
-        found = {"auroc": weighted_auroc(*above), "average_precision": weighted_average_precision(*above)}
-        found |= {name: recall_at_fdr(*above, rate) for name, rate in FALSE_DISCOVERY_RATES.items()}
-        if threshold is None:
-            return found
-        n_called = np.count_nonzero(self.scores >= threshold)
-        nothing = np.zeros(len(multiplicities))
-        tp, fp = (counts[:, n_called - 1] if n_called else nothing for counts in above)
-        positives, negatives = (counts[:, -1] for counts in above)
-        return found | {
-            "mcc": weighted_mcc(tp, fp, positives, negatives),
-            "recall": _share(tp, positives),
-            "precision": _share(tp, tp + fp),
-        }
-
-    def bootstrap(self, threshold: float | None, n_replicates: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Metrics of `n_replicates` draws of the blocks with replacement."""
-        n_blocks = len(self.positives)
-        size = max(1, CHUNK_ELEMENTS // max(self.positives.shape))
-        chunks = [
-            self.metrics(draw_multiplicities(n_blocks, min(size, n_replicates - first), rng), threshold)
-            for first in range(0, n_replicates, size)
-        ]
-        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+def natural_prevalence(tiled: TiledLabels | None) -> Prevalence:
+    """Share of positives among the tiles of the training blocks, or why it is not known."""
+    if tiled is None:
+        return Prevalence(None, "no natural prevalence: no tiles were given")
+    if tiled.skipped:
+        return Prevalence(None, f"no natural prevalence: {tiled.reason}")
+    if not 0 < tiled.prior < 1:
+        return Prevalence(None, f"no natural prevalence: it is {tiled.prior:g} among the tiles of the training blocks")
+    return Prevalence(tiled.prior)
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
-
-
-def fit_temperature(labels: np.ndarray, scores: np.ndarray) -> float | None:
-    """Temperature T of ``logit P(label = 1) = (score - c) / T``; None where scores do not rise with the labels.
-
-    Newton's method on the two parameters; see the module for targets and source.
-    """
-    n_positive, n_negative = (int(np.count_nonzero(labels == value)) for value in (1, 0))
-    spread = float(scores.std()) if len(scores) else 0.0
-    if not n_positive or not n_negative or spread == 0:
-        return None
-    targets = np.where(labels == 1, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
-    design = np.column_stack([(scores - scores.mean()) / spread, np.ones(len(scores))])
-    weights = np.array([0.0, np.log((n_positive + 1) / (n_negative + 1))])
-
-    def loss(weights: np.ndarray) -> float:
-        z = design @ weights
-        return float((np.logaddexp(0, z) - targets * z).sum())
-
-    for _ in range(_NEWTON_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(design @ weights, -500, 500)))
-        gradient = design.T @ (p - targets)
-        hessian = (design * (p * (1 - p) + 1e-12)[:, None]).T @ design
-        step, scale, before = np.linalg.solve(hessian, gradient), 1.0, loss(weights)
-        while loss(weights - scale * step) > before and scale > 1e-6:
-            scale /= 2
-        weights = weights - scale * step
-        if np.abs(scale * step).max() < 1e-10:
-            break
-    return spread / float(weights[0]) if weights[0] > 0 else None
-
-
-def prior_shift(twin: float, tiles: float) -> float:
-    """Log odds of the prior of the twin above that of the tiles."""
-    return float(np.log(twin / (1 - twin)) - np.log(tiles / (1 - tiles)))
-
-
-def calibrate(twin: pd.DataFrame, prior: float) -> dict[str, float | None]:
-    """Threshold and temperature for the tiles from the twin (rows of the predictions table, split valid).
-
-    Returns
-    -------
-    ``temperature``, ``twin_threshold``, ``twin_prior``, ``prior`` and the moved ``threshold``; None where unknown.
-    """
-    labels, scores = twin["label"].to_numpy(), twin["score"].to_numpy(np.float64)
-    found: dict[str, float | None] = {
-        "temperature": fit_temperature(labels, scores),
-        "twin_threshold": choose_threshold(labels, scores) if len(labels) else None,
-        "twin_prior": float((labels == 1).mean()) if len(labels) else None,
-        "prior": prior,
-        "threshold": None,
-    }
-    if found["temperature"] is not None and found["twin_threshold"] is not None and 0 < prior < 1:
-        found["threshold"] = found["twin_threshold"] + found["temperature"] * prior_shift(found["twin_prior"], prior)
-    return found
+def move_threshold(twin: Twin, prevalence: Prevalence) -> Twin:
+    """What a twin gives for examples of another prevalence; see the module. Nothing where it is not known."""
+    if twin.threshold is None:
+        return twin
+    reason = twin.no_calibration or prevalence.reason
+    if twin.calibration is None or prevalence.value is None:
+        still = f"the threshold cannot be moved to the tiles: {reason}"
+        return replace(twin, threshold=None, no_threshold=still, calibration=None, no_calibration=reason)
+    shift = logit(twin.calibration.prior) - logit(prevalence.value)
+    return replace(twin, threshold=twin.threshold + twin.calibration.temperature * shift)
 
 
 def empty_tiled_result(reason: str) -> dict[str, Any]:
-    """The result where T4 has no metrics."""
-    names = (*RANKING_METRICS, *CALL_METRICS)
-    values: dict[str, Any] = {f"{name}{bound}": None for name in names for bound in ("", ".low", ".high")}
-    values |= dict.fromkeys(("threshold", "temperature", "twin_threshold", "twin_prior", "prior", "prevalence"))
+    """The result where T4 has no metrics; without a reason: all but the metrics."""
+    why = reason if reason.startswith(NOT_DEFINED) else f"{NOT_DEFINED}{reason}"
+    known = ("threshold", "temperature", "offset", "twin_threshold", "twin_prior", "prior", "prevalence")
     counts = dict.fromkeys(("n_positives", "n_negatives", "n_ignored", "n_blocks", "n_positive_blocks"), 0)
-    return values | counts | {"flag": "", "reason": reason}
+    values = undefined_result(METRICS, why) if reason else {}
+    return values | dict.fromkeys(known) | counts | {"flag": "", "reason": reason}
 
 
 def evaluate_tiles(
@@ -243,13 +133,19 @@ def evaluate_tiles(
     confidence: float,
     max_block_bp: int,
     rng: np.random.Generator,
+    *,
+    scale: str,
 ) -> dict[str, Any]:
     """Metrics of the scores (tiles,) of one model on the tiles of one block, with bootstrap intervals over blocks.
+
+    Parameters
+    ----------
+    twin : rows of the predictions table that give threshold and temperature. scale : of the scores, as it says.
 
     Returns
     -------
     The keys of `empty_tiled_result`. ``prevalence`` is the share of positives among the tiles that are not ignored;
-    ``flag`` and ``reason`` are those of `bindgram.evaluation.metrics.evaluate_test_set`.
+    all else is as in `bindgram.evaluation.evaluate.evaluate_test_set`.
 
     Raises
     ------
@@ -261,29 +157,31 @@ def evaluate_tiles(
             f"{np.isnan(scores[known]).sum()} of {known.sum()} known tiles have no score; the scores are "
             "those of other labels: scan again with the labels of this experiment"
         )
-    labels, ours = tiled.labels[known], scores[known].astype(np.float64)
+    labels, ours, starts = tiled.labels[known], scores[known].astype(np.float64), tiled.starts[known]
+    reason = why_unusable(labels, ours, lambda number: f"{tiled.chrom}:{starts[number]}", "the tiles")
+    result = empty_tiled_result(f"{NOT_DEFINED}{reason}" if reason else "")
     counts = tiled.counts()
-    result = empty_tiled_result(one_class_reason(labels)) | {
-        "n_positives": counts["n_positives_test"],
-        "n_negatives": counts["n_negatives_test"],
-        "n_ignored": counts["n_ignored"],
-    }
-    if len(labels):
-        result["prevalence"] = float((labels == 1).mean())
-    if result["reason"]:
+    result |= {name: counts[f"{name}{'' if name == 'n_ignored' else '_test'}"] for name in _COUNTED}
+    result["prevalence"] = float((labels == 1).mean()) if len(labels) else None
+    if reason:
         return result
-    calibrated = calibrate(twin, tiled.prior)
-    threshold = calibrated["threshold"]
-    chroms = np.full(len(labels), tiled.chrom, object)
-    blocks = assign_blocks(chroms, tiled.starts[known], max_block_bp)
-    histogram = Histogram.of(labels, ours, blocks)
-    n_blocks = len(histogram.positives)
-    values = histogram.metrics(np.ones((1, n_blocks)), threshold)
-    drawn = histogram.bootstrap(threshold, replicates, rng)
-    for name, value in values.items():
-        result[name] = float(value[0]) if np.isfinite(value[0]) else None
-        result[f"{name}.low"], result[f"{name}.high"] = percentile_interval(drawn[name], confidence)
-    n_positive_blocks = int((histogram.positives.sum(axis=1) > 0).sum())
-    flags = ["interval_unreliable"] * (n_positive_blocks < MIN_POSITIVE_BLOCKS) + ["no_threshold"] * (threshold is None)
-    blocks_counted = {"n_blocks": n_blocks, "n_positive_blocks": n_positive_blocks}
-    return result | blocks_counted | calibrated | {"flag": ";".join(flags)}
+    at_twin, prevalence = use_twin(twin), natural_prevalence(tiled)
+    used = move_threshold(at_twin, prevalence)
+    stated = used.calibration.log_odds(ours, prevalence.value) if used.calibration else None
+    blocks = assign_blocks(np.full(len(labels), tiled.chrom, object), starts, max_block_bp)
+    examples = Examples(
+        *(labels, ours, blocks, used.threshold, probabilities(ours)),
+        None if stated is None else probabilities(stated),
+    )
+    no_strands = "scores of tiles are means of both strands"
+    undefined = undefined_metrics(result["n_positives"], result["n_negatives"], used, "", no_strands, scale)
+    result |= measure(examples, undefined, replicates, confidence, rng) | twin_values(used)
+    n_positive_blocks = len(np.unique(blocks[labels == 1]))
+    return result | {
+        "n_blocks": examples.ranked.n_blocks,
+        "n_positive_blocks": n_positive_blocks,
+        "twin_threshold": at_twin.threshold,
+        "twin_prior": at_twin.calibration.prior if at_twin.calibration else None,
+        "prior": prevalence.value,
+        "flag": count_flags(result["n_positives"], result["n_negatives"], n_positive_blocks, used),
+    }

@@ -1,36 +1,34 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import norm
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
 
 from bindgram.data.tiled import TiledLabels
 from bindgram.errors import InputError
-from bindgram.evaluation.statistics import bootstrap_metrics
+from bindgram.evaluation.evaluate import Prevalence, use_twin
+from bindgram.evaluation.metrics import METRICS
 from bindgram.evaluation.tiled import (
-    Histogram,
     TiledScores,
-    calibrate,
     empty_tiled_result,
     evaluate_tiles,
-    fit_temperature,
-    prior_shift,
+    move_threshold,
+    natural_prevalence,
     read_tiled_scores,
-    recall_at_fdr,
     write_tiled_scores,
 )
 
-NO_TWIN = pd.DataFrame({"label": np.empty(0, np.int8), "score": np.empty(0)})
+NO_TWIN = pd.DataFrame({"label": np.empty(0, np.int8), "score": np.empty(0), "example_id": []})
 
 
-def evaluated(labels, scores, *, width=200, twin=NO_TWIN, prior=0.01, seed=1, replicates=200):
+def twin_of(labels, scores):
+    return pd.DataFrame({"label": labels, "score": scores, "example_id": np.arange(len(labels)).astype(str)})
+
+
+def evaluated(labels, scores, *, width=200, twin=NO_TWIN, prior=0.01, seed=1, replicates=200, scale="log_odds"):
     """Metrics of tiles from position 0 of chromosome a on."""
     tiled = TiledLabels(np.asarray(labels, np.int8), "a", 0, width, prior)
     scores = np.where(tiled.labels >= 0, scores, np.nan).astype(np.float16)
-    return evaluate_tiles(tiled, scores, twin, replicates, 0.95, 1_000_000, np.random.default_rng(seed))
+    return evaluate_tiles(tiled, scores, twin, replicates, 0.95, 1_000_000, np.random.default_rng(seed), scale=scale)
 
 
 def test_metrics_by_hand():
@@ -44,17 +42,8 @@ def test_metrics_by_hand():
     assert found["recall_at_fdr10"] == 0.5  # the first two; the third call is wrong
     assert found["recall_at_fdr50"] == 1.0  # all four within the first eight calls: half of them right
     assert found["threshold"] is None
-    assert found["mcc"] is None
+    assert (found["mcc"], found["mcc.reason"]) == (None, "not defined: no validation twin")
     assert "no_threshold" in found["flag"]
-
-
-def test_a_rate_is_reached_exactly_at_its_border():
-    labels = np.array([1] * 9 + [0] * 3 + [1] * 18 + [0] * 10)
-    above = [np.cumsum(labels == value)[None].astype(float) for value in (1, 0)]
-    assert recall_at_fdr(*above, 0.1).tolist() == [1.0]  # 27 of 30 calls
-    assert recall_at_fdr(*above, 0.0999).tolist() == [9 / 27]
-    nothing = np.zeros((1, 3)), np.array([[1.0, 2.0, 3.0]])
-    assert np.isnan(recall_at_fdr(*nothing, 0.1)).all()
 
 
 def test_a_perfect_and_a_random_scorer():
@@ -77,43 +66,9 @@ def test_one_scorer_has_other_precisions_at_other_prevalences(n_negatives, expec
     apart = np.sqrt(2) * norm.ppf(0.96)
     scores = np.concatenate([rng.normal(apart, 1, n_positives), rng.normal(0, 1, n_positives * n_negatives)])
     labels = np.repeat([1, 0], [n_positives, n_positives * n_negatives])
-    found = Histogram.of(labels, scores.astype(np.float16).astype(float), np.zeros(len(labels), int))
-    values = found.metrics(np.ones((1, 1)), None)
-    assert values["auroc"][0] == pytest.approx(0.96, abs=0.005)
-    assert values["average_precision"][0] == pytest.approx(expected, abs=0.04)
-
-
-@settings(max_examples=40)
-@given(data=st.data(), n=st.integers(2, 60))
-def test_values_equal_those_of_scikit_learn_also_with_ties(data, n):
-    labels = np.array(data.draw(st.lists(st.sampled_from([0, 1]), min_size=n, max_size=n)))
-    labels[0], labels[1] = 0, 1
-    scores = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n)), float)
-    threshold = float(data.draw(st.integers(-4, 4)))
-    found = Histogram.of(labels, scores, np.arange(n) % 3 if n > 2 else np.zeros(n, int))
-    values = found.metrics(np.ones((1, len(found.positives))), threshold)
-    assert values["auroc"][0] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
-    assert values["average_precision"][0] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
-    called = scores >= threshold
-    assert values["mcc"][0] == pytest.approx(matthews_corrcoef(labels, called), abs=1e-12)
-    assert values["recall"][0] == pytest.approx(called[labels == 1].mean())
-    if called.any():
-        assert values["precision"][0] == pytest.approx((labels[called] == 1).mean())
-    best = [
-        (scores[labels == 1] >= cut).mean() for cut in set(scores) if (labels[scores >= cut] == 0).mean() <= 0.5 + 1e-12
-    ]
-    assert values["recall_at_fdr50"][0] == pytest.approx(max(best, default=0.0))
-
-
-def test_replicates_equal_those_of_single_examples():
-    """The matrix of blocks and scores gives what weights of every example give."""
-    rng = np.random.default_rng(8)
-    labels, blocks = rng.integers(0, 2, 400), np.repeat(np.arange(20), 20)
-    scores = np.round(rng.normal(labels, 1), 1)
-    ours = Histogram.of(labels, scores, blocks).bootstrap(0.5, 50, np.random.default_rng(3))
-    theirs = bootstrap_metrics(labels, scores, blocks, 0.5, 50, np.random.default_rng(3))
-    for name, values in theirs.items():
-        np.testing.assert_allclose(ours[name], values, atol=1e-12)
+    found = evaluated(labels, scores, replicates=2)
+    assert found["auroc"] == pytest.approx(0.96, abs=0.005)
+    assert found["average_precision"] == pytest.approx(expected, abs=0.04)
 
 
 def test_float16_gives_a_tie_where_it_cannot_tell_scores_apart():
@@ -124,13 +79,13 @@ def test_float16_gives_a_tie_where_it_cannot_tell_scores_apart():
 
 
 @pytest.mark.parametrize(
-    ("labels", "reason"), [([], "no test examples"), ([0, -1], "no positives"), ([1, -1], "no negatives among")]
+    ("labels", "reason"), [([], "no tiles"), ([0, -1], "no positives among the tiles"), ([1, -1], "no negatives among")]
 )
 def test_one_class_has_no_metrics_and_a_reason(labels, reason):
     found = evaluated(labels, np.ones(len(labels)))
-    assert found["reason"].startswith(reason)
+    assert found["reason"].startswith(f"not defined: {reason}")
     assert found["average_precision"] is None
-    assert set(found) == set(empty_tiled_result(""))
+    assert set(found) == set(empty_tiled_result("none"))
 
 
 def test_the_same_generator_gives_the_same_intervals():
@@ -144,47 +99,23 @@ def test_the_same_generator_gives_the_same_intervals():
 # Threshold and temperature
 
 
-def drawn_twin(temperature, offset, n=20_000, seed=3):
-    """Scores whose probabilities are those of a logistic model with this temperature: P = sigmoid((s - offset) / T)."""
-    rng = np.random.default_rng(seed)
-    scores = rng.normal(0, 3, n)
-    labels = (rng.random(n) < 1 / (1 + np.exp(-(scores - offset) / temperature))).astype(np.int8)
-    return pd.DataFrame({"label": labels, "score": scores})
-
-
-@pytest.mark.parametrize(("temperature", "offset"), [(0.5, 0.0), (1.0, 4.0), (2.5, -1.0)])
-def test_temperature_is_found_again(temperature, offset):
-    twin = drawn_twin(temperature, offset)
-    assert fit_temperature(twin["label"].to_numpy(), twin["score"].to_numpy()) == pytest.approx(temperature, rel=0.1)
-
-
-def test_temperature_is_that_of_an_unpenalised_logistic_regression():
-    twin = drawn_twin(1.5, 2.0)
-    model = LogisticRegression(C=1e9, tol=1e-10).fit(twin[["score"]], twin["label"])
-    found = fit_temperature(twin["label"].to_numpy(), twin["score"].to_numpy())
-    assert found == pytest.approx(1 / model.coef_[0, 0], rel=1e-2)
-
-
-def test_separated_classes_have_a_temperature_and_useless_scores_have_none():
-    labels = np.repeat([1, 0], 50)
-    separated = fit_temperature(labels, np.where(labels == 1, 5.0, -5.0) + np.linspace(0, 1, 100))
-    assert 0 < separated < 10
-    assert fit_temperature(labels, np.zeros(100)) is None
-    assert fit_temperature(labels, np.where(labels == 1, -1.0, 1.0) + np.linspace(0, 1, 100)) is None
-    assert fit_temperature(np.ones(5, int), np.arange(5.0)) is None
-    assert fit_temperature(np.empty(0, int), np.empty(0)) is None
-
-
 def test_threshold_moves_by_the_log_odds_of_the_two_priors_times_the_temperature():
-    assert prior_shift(1 / 11, 1 / 501) == pytest.approx(np.log(50))
-    twin = drawn_twin(2.0, 1.0)
-    moved = calibrate(twin, 1 / 501)
-    shift = np.log(moved["twin_prior"] / (1 - moved["twin_prior"])) - np.log(1 / 500)
-    assert moved["threshold"] == pytest.approx(moved["twin_threshold"] + moved["temperature"] * shift)
-    same = calibrate(twin, moved["twin_prior"])
-    assert same["threshold"] == pytest.approx(same["twin_threshold"])
-    assert calibrate(twin, 0.0)["threshold"] is None
-    assert calibrate(NO_TWIN, 0.1)["threshold"] is None
+    rng = np.random.default_rng(3)
+    labels = np.repeat([1, 0], [1000, 10_000])
+    twin = use_twin(twin_of(labels, rng.normal(2.0 * labels, 1)))
+    moved = move_threshold(twin, Prevalence(1 / 501))
+    assert moved.threshold == pytest.approx(twin.threshold + twin.calibration.temperature * np.log(50))
+    assert move_threshold(twin, Prevalence(1 / 11)).threshold == pytest.approx(twin.threshold)
+
+
+def test_a_threshold_that_cannot_be_moved_is_none_and_says_why():
+    twin = use_twin(twin_of([1, 0] * 20, np.linspace(0, 1, 40) + [1, 0] * 20))
+    moved = move_threshold(twin, natural_prevalence(TiledLabels(prior=0.0)))
+    assert (moved.threshold, moved.calibration) == (None, None)
+    assert moved.no_threshold.endswith("no natural prevalence: it is 0 among the tiles of the training blocks")
+    falling = use_twin(twin_of([1, 0] * 20, np.linspace(0, 1, 40) - [1, 0] * 20))
+    assert "no temperature fits" in move_threshold(falling, Prevalence(0.1)).no_threshold
+    assert move_threshold(use_twin(NO_TWIN), Prevalence(0.1)).no_threshold == "no validation twin"
 
 
 def test_calls_at_the_moved_threshold_have_the_posterior_of_the_twins_threshold():
@@ -196,17 +127,20 @@ def test_calls_at_the_moved_threshold_have_the_posterior_of_the_twins_threshold(
         return labels, rng.normal(3.0 * labels, 1.5)
 
     labels, scores = draw(5_000, 50_000)
-    moved = calibrate(pd.DataFrame({"label": labels, "score": scores}), 0.01)
+    twin = use_twin(twin_of(labels, scores))
+    moved = move_threshold(twin, Prevalence(0.01))
 
     def posterior(score, prior):
         densities = [norm.pdf(score, 3.0 * label, 1.5) * share for label, share in ((1, prior), (0, 1 - prior))]
         return densities[0] / sum(densities)
 
-    at_twin = posterior(moved["twin_threshold"], moved["twin_prior"])
-    assert posterior(moved["threshold"], 0.01) == pytest.approx(at_twin, abs=0.05)
+    at_twin = posterior(twin.threshold, twin.calibration.prior)
+    assert posterior(moved.threshold, 0.01) == pytest.approx(at_twin, abs=0.05)
+    fitted = twin_of(labels, scores)
     labels, scores = draw(1_000, 99_000)
-    found = evaluated(labels, scores, twin=pd.DataFrame({"label": labels, "score": scores}), prior=0.01)
+    found = evaluated(labels, scores, twin=fitted, prior=0.01)
     assert found["precision"] > 0.3
+    assert found["ece_calibrated"] < 0.002  # of probabilities moved to the prior of the tiles
     assert found["precision.low"] <= found["precision"] <= found["precision.high"]
 
 
@@ -223,10 +157,16 @@ def test_scores_stand_at_the_tiles_that_are_not_ignored_and_are_clipped_to_float
     assert (read.status, read.provenance["command"], len(read.provenance["digest"])) == ("ok", "scan", 64)
 
 
-def test_a_score_that_is_no_number_is_named_by_its_place():
+def test_scores_that_are_no_numbers_are_stored_apart_from_ignored_tiles_and_told():
     tiled = TiledLabels(np.array([0, -1, 1], np.int8), "a", 40, 10)
-    with pytest.raises(InputError, match=r"1 of 2 scores are not finite, first nan at a:60; the model diverged"):
-        TiledScores.of(tiled, np.array([1.0, np.nan]), {})
+    scored = TiledScores.of(tiled, np.array([1.0, np.nan]), {})
+    np.testing.assert_array_equal(scored.scores, np.array([1.0, np.nan, np.inf], np.float16))
+    known = {"scale": "log_odds"}
+    found = evaluate_tiles(tiled, scored.scores, NO_TWIN, 10, 0.95, 1000, np.random.default_rng(0), **known)
+    assert found["reason"].startswith(
+        "not defined: 1 of 2 scores of the tiles are not finite, first inf of a:60; the mod"
+    )
+    assert all(found[name] is None for name in METRICS)
 
 
 def test_what_holds_no_scores_is_refused(tmp_path):
@@ -239,4 +179,4 @@ def test_scores_of_other_labels_are_refused():
     tiled = TiledLabels(np.array([0, 1, 0, -1], np.int8), "a", 0, 10)
     others = TiledScores.of(TiledLabels(np.array([0, 1, -1, 0], np.int8), "a", 0, 10), np.arange(3.0), {})
     with pytest.raises(InputError, match=r"1 of 3 known tiles have no score.*scan again"):
-        evaluate_tiles(tiled, others.scores, NO_TWIN, 10, 0.95, 1000, np.random.default_rng(0))
+        evaluate_tiles(tiled, others.scores, NO_TWIN, 10, 0.95, 1000, np.random.default_rng(0), scale="log_odds")

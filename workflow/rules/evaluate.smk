@@ -36,6 +36,7 @@ rule evaluate_scores:
     input:
         predictions=SEED_PREDICTIONS,
         homologs=homologs_input,
+        tiled=TILED_LABELS,
     output:
         metrics=SEED_METRICS,
     log:
@@ -56,7 +57,8 @@ rule evaluate_scores:
         homologs=homologs_options,
         settings=EVALUATION_SETTINGS,
     shell:
-        "bindgram evaluate {params.predictions} {params.homologs} --replicates {params.settings[bootstrap_replicates]}"
+        "bindgram evaluate {params.predictions} {params.homologs} --tiled {input.tiled}"
+        " --replicates {params.settings[bootstrap_replicates]}"
         " --confidence {params.settings[confidence]} --max-block-bp {params.settings[max_block_bp]}"
         " --seed {params.settings[seed]} --revision {params.settings[revision]} > {log} 2>&1"
 
@@ -67,6 +69,7 @@ rule score_baselines:
         sanity=ancient("results/qc/{split}/{experiment}/sanity.tsv"),
         test_sets=battery_input,
         homologs=homologs_input,
+        tiled=TILED_LABELS,
     output:
         predictions=BASELINE_PREDICTIONS,
         metrics=BASELINE_METRICS,
@@ -94,7 +97,7 @@ rule score_baselines:
     shell:
         "(bindgram baseline {params.baselines} --labelled {input.labelled} {params.test_sets}"
         " --revision {params.settings[baseline_revision]}"
-        " && bindgram evaluate {params.predictions} {params.homologs}"
+        " && bindgram evaluate {params.predictions} {params.homologs} --tiled {input.tiled}"
         " --replicates {params.settings[evaluation][bootstrap_replicates]}"
         " --confidence {params.settings[evaluation][confidence]}"
         " --max-block-bp {params.settings[evaluation][max_block_bp]} --seed {params.settings[evaluation][seed]}"
@@ -107,6 +110,7 @@ rule score_likelihood:
         sanity=ancient("results/qc/{split}/{experiment}/sanity.tsv"),
         test_sets=battery_input,
         homologs=homologs_input,
+        tiled=TILED_LABELS,
     output:
         predictions="results/predictions/likelihood_{lm}/{split}/{experiment}/{scheme}/s{seed}.parquet",
         metrics="results/metrics/likelihood_{lm}/{split}/{experiment}/{scheme}/s{seed}.json",
@@ -132,7 +136,7 @@ rule score_likelihood:
     shell:
         "(bindgram score --bundle {params.bundle} {output.predictions} {params.test_sets}"
         " --threads {threads} {params.device} --revision {params.settings[score_revision]}"
-        " && bindgram evaluate --predictions {output.predictions} {output.metrics} {params.homologs}"
+        " && bindgram evaluate --predictions {output.predictions} {output.metrics} {params.homologs} --tiled {input.tiled}"
         " --replicates {params.settings[evaluation][bootstrap_replicates]}"
         " --confidence {params.settings[evaluation][confidence]}"
         " --max-block-bp {params.settings[evaluation][max_block_bp]} --seed {params.settings[evaluation][seed]}"

@@ -14,7 +14,7 @@ rule tiled:
 rule score_tiles:
     input:
         bundle=bundle(MODEL_FOLDER),
-        tiled="results/battery/{split}/{experiment}/T4.h5",
+        tiled=TILED_LABELS,
         genome=tiled_genome,
     output:
         scores="results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.h5",
@@ -43,7 +43,7 @@ rule score_tiles:
 rule score_tiles_with_baselines:
     input:
         labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
-        tiled="results/battery/{split}/{experiment}/T4.h5",
+        tiled=TILED_LABELS,
         genome=tiled_genome,
     output:
         scores=BASELINE_TILED_SCORES,
@@ -70,7 +70,7 @@ rule score_tiles_with_baselines:
 rule evaluate_tiles:
     input:
         scores="results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.h5",
-        tiled="results/battery/{split}/{experiment}/T4.h5",
+        tiled=TILED_LABELS,
         predictions=PREDICTIONS,
     output:
         metrics="results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.json",

@@ -1,6 +1,8 @@
 """``bindgram evaluate``: metrics with bootstrap intervals of predictions."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -53,11 +55,12 @@ def evaluate(
     from bindgram.evaluation.predictions import read_predictions
     from bindgram.evaluation.tiled import natural_prevalence
 
-    settings = {"replicates": replicates, "confidence": confidence, "max_block_bp": max_block_bp}
+    settings: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "max_block_bp": max_block_bp}
     similar = [read_homologs(path) for path in homologs]
     lists = {f"homologs{number}": {"digest": sha256_file(path)} for number, path in enumerate(homologs)}
     tiles = {"tiled": read_tiled(tiled)} if tiled else {}
     prevalence = natural_prevalence(tiles.get("tiled"))
+    settings["prevalence"] = asdict(prevalence)
     for path, output in predictions:
         frame, metadata = read_predictions(path)
         known = {"scale": metadata["scale"], "prevalence": prevalence}

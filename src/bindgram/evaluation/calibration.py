@@ -45,13 +45,13 @@ def probabilities(log_odds: np.ndarray) -> np.ndarray:
 
 
 def fit_calibration(labels: np.ndarray, scores: np.ndarray) -> Calibration | None:
-    """Temperature and offset of (N,) finite scores; None where scores do not rise with the labels.
+    """Temperature and offset of (N,) scores; None where they do not rise with the labels, or are not finite.
 
     Newton's method on the two parameters; see the module for targets and source.
     """
     n_positive, n_negative = (int(np.count_nonzero(labels == value)) for value in (1, 0))
     spread = float(scores.std()) if len(scores) else 0.0
-    if not n_positive or not n_negative or spread == 0:
+    if not n_positive or not n_negative or not 0 < spread < np.inf:
         return None
     targets = np.where(labels == 1, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
     middle = float(scores.mean())

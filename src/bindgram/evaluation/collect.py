@@ -184,7 +184,7 @@ def _row_without(values: Mapping[str, Any], test_set: str, metric: str) -> dict[
     """A metric on the rows that resemble no training positive, without an interval."""
     stem = f"{test_set}.{WITHOUT}"
     value = values[f"{stem}.{metric}"]
-    reason = f"{NOT_DEFINED}one class only without homologs" if value is None else ""
+    reason = values[f"{stem}.reason"]
     return {
         "test_set": test_set,
         "metric": f"{metric}.{WITHOUT}",

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bindgram.data.homology import read_homologs
-from bindgram.evaluation.evaluate import evaluate_predictions, metrics_without
+from bindgram.evaluation.evaluate import Prevalence, evaluate_predictions, metrics_without
 from bindgram.provenance import sha256_file
 
 
@@ -31,7 +31,8 @@ def recompute(
     """
     settings = provenance["settings"]
     given = (settings["replicates"], settings["confidence"], settings["max_block_bp"], provenance["seed"])
-    values = evaluate_predictions(frame, metadata.get("skipped_test_sets", {}), *given)
+    known = {"scale": metadata["scale"], "prevalence": Prevalence(**settings["prevalence"])}
+    values = evaluate_predictions(frame, metadata.get("skipped_test_sets", {}), *given, **known)
     if lists := [value for name, value in provenance["inputs"].items() if name.startswith("homologs")]:
         values |= metrics_without(frame, pd.concat([read_homologs(_find(value, battery)) for value in lists]))
     return values | {"status": metadata["status"], "reason": metadata["reason"]}

@@ -261,11 +261,11 @@ class Examples:
                 found |= call_metrics(total["tp"], total["fp"], drawn.n_positives, drawn.n_negatives)
             for suffix in ("", "_calibrated"):
                 if f"brier{suffix}" in total:
-                    found[f"brier{suffix}"] = total[f"brier{suffix}"] / n
+                    found[f"brier{suffix}"] = _share(total[f"brier{suffix}"], n)
                     gaps = [np.abs(total[f"gap{number}{suffix}"]) for number in range(N_BINS)]
-                    found[f"ece{suffix}"] = sum(gaps) / n
+                    found[f"ece{suffix}"] = _share(np.sum(gaps, axis=0), n)
             if self.strands is not None:
-                found["strand_difference"] = total["strands"] / n
+                found["strand_difference"] = _share(total["strands"], n)
             return found
 
         return metrics

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bindgram.evaluation import calibration
 from bindgram.evaluation.metrics import one_class_reason
 from bindgram.evaluation.statistics import curve_counts
-from bindgram.evaluation.tiled import fit_temperature
 
 UNDEFINED = "not defined: "
 FIRST_POINTS, OTHER_POINTS = 50, 25  # of a curve, at most: of the first seed, and of each other one
 TOLERANCE = 0.0005  # of a curve: half the step of the numbers that are written
 N_BINS = 30  # of scores
-N_RELIABILITY_BINS = 10
 N_SITES = 20
 
 
@@ -162,23 +161,19 @@ def calibration_of(seeds: Sequence[Scored], test_set: str) -> dict[str, Any]:
     for seed in seeds:
         test, twin = seed.rows(test_set, "test"), seed.rows(test_set, "valid")
         labels, scores = test["label"].to_numpy(), test["score"].to_numpy(np.float64)
-        known = not one_class_reason(twin["label"].to_numpy())
-        temperature = fit_temperature(twin["label"].to_numpy(), twin["score"].to_numpy(np.float64)) if known else None
+        fitted = calibration.fit_calibration(twin["label"].to_numpy(), twin["score"].to_numpy(np.float64))
         found["before"].append(reliability(labels, scores))
-        found["temperature"].append(None if temperature is None else float(f"{temperature:.4g}"))
-        found["after"].append(None if temperature is None else reliability(labels, scores / temperature))
-        if temperature is None:
+        found["temperature"].append(None if fitted is None else float(f"{fitted.temperature:.4g}"))
+        found["after"].append(None if fitted is None else reliability(labels, fitted.log_odds(scores)))
+        if fitted is None:
             found["reason"] = f"{UNDEFINED}no validation twin with both classes to fit the temperature to"
     return found
 
 
 def reliability(labels: np.ndarray, logits: np.ndarray) -> list[list[int]]:
-    """Mean prediction, share of positives (both in thousandths) and number of examples per bin of probability."""
-    predicted = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
-    bins = np.minimum((predicted * N_RELIABILITY_BINS).astype(int), N_RELIABILITY_BINS - 1)
-    n = np.bincount(bins, minlength=N_RELIABILITY_BINS)
-    sums = [np.bincount(bins, weights=values, minlength=N_RELIABILITY_BINS) for values in (predicted, labels == 1)]
-    return [*(thousandths(total[n > 0] / n[n > 0]) for total in sums), n[n > 0].tolist()]
+    """Mean prediction, share of positives (both in thousandths) and number of examples per bin of equally many."""
+    found = calibration.reliability(labels, calibration.probabilities(logits))
+    return [thousandths(found.predicted), thousandths(found.observed), found.n.tolist()]
 
 
 def strongest_sites(seeds: Sequence[Scored], test_set: str, examples: pd.DataFrame) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def test_separated_classes_have_a_temperature_and_useless_scores_have_none():
     separated = fit_calibration(labels, np.where(labels == 1, 5.0, -5.0) + np.linspace(0, 1, 100))
     assert 0 < separated.temperature < 10
     assert fit_calibration(labels, np.zeros(100)) is None
+    assert fit_calibration(labels, np.where(np.arange(100) == 3, np.nan, np.linspace(1, 0, 100))) is None
     assert fit_calibration(labels, np.where(labels == 1, -1.0, 1.0) + np.linspace(0, 1, 100)) is None
     assert fit_calibration(np.ones(5, int), np.arange(5.0)) is None
     assert fit_calibration(np.empty(0, int), np.empty(0)) is None

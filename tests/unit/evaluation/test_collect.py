@@ -246,16 +246,16 @@ def test_each_split_has_its_rows_and_its_own_floor(tmp_path):
 
 
 def test_metrics_without_homologs_are_rows_with_a_floor_and_no_interval(tmp_path):
-    def more(value):
-        stem = "T1.without_homologs"
-        return {f"{stem}.auroc": value, f"{stem}.average_precision": None} | {
-            f"{stem}.n_{c}": 7 for c in ("positives", "negatives")
-        }
+    def more(value, reason=""):
+        found = dict.fromkeys(("auroc", "average_precision"), value) | {"n_positives": 7, "n_negatives": 7}
+        return {f"T1.without_homologs.{key}": what for key, what in (found | {"reason": reason}).items()}
 
-    for model, seed, value in (("cnn", "1", 0.9), ("cnn", "2", 0.8), ("kmer", "1", 0.6)):
-        put(tmp_path, model, seed, metrics(value, **more(value - 0.1)))
+    put(tmp_path, "cnn", "1", metrics(0.9, **more(0.8)))
+    put(tmp_path, "cnn", "2", metrics(0.8, **more(None, "not defined: no positives")))
+    put(tmp_path, "kmer", "1", metrics(0.6, **more(0.5)))
     frame = collect_metrics(request(tmp_path)).frame
     rows = frame[(frame["model"] == "cnn") & (frame["seed"] == "1")].set_index("metric")
     assert rows.loc["auroc.without_homologs", ["value", "floor", "n_positives"]].tolist() == [0.8, 0.5, 7]
     assert np.isnan(rows.loc["auroc.without_homologs", "low"])
-    assert rows.loc["average_precision.without_homologs", "status"] == "not_defined"
+    other = frame[(frame["seed"] == "2") & (frame["metric"] == "average_precision.without_homologs")].iloc[0]
+    assert (other["status"], other["reason"], other["unit"]) == ("not_defined", "not defined: no positives", "fraction")

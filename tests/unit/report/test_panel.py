@@ -123,9 +123,10 @@ def test_histogram_counts_every_example_once_in_bins_that_the_seeds_share():
     assert found["range"][0] < found["range"][1]
 
 
-def test_reliability_is_the_mean_of_each_tenth():
-    logits = np.log(np.array([0.12, 0.18, 0.95, 0.97]) / (1 - np.array([0.12, 0.18, 0.95, 0.97])))
-    assert reliability(np.array([0, 1, 1, 1]), logits) == [[150, 960], [500, 1000], [2, 2]]
+def test_reliability_is_the_mean_of_each_tenth_of_the_examples():
+    stated = np.repeat(np.arange(1, 11) / 11, 2)
+    found = reliability(np.tile([0, 1], 10), np.log(stated / (1 - stated)))
+    assert found == [[91, 182, 273, 364, 455, 545, 636, 727, 818, 909], [500] * 10, [2] * 10]
 
 
 def test_certain_predictions_are_in_the_last_tenth():

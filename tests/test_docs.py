@@ -37,6 +37,7 @@ from bindgram.evaluation.tiled import empty_tiled_result
 from bindgram.models.bundle import BUNDLE_FILES
 from bindgram.provenance import make_provenance
 from bindgram.report.data import REASON_NAMES
+from bindgram.report.reproducibility import RECORD_KEYS
 from bindgram.settings import Assembly, Config, Experiment, LanguageModelFile, ModelFile, SplitFile
 from bindgram.settings.config import merge
 from bindgram.settings.filters import OVERLAP_MODES, parse_filter
@@ -245,6 +246,7 @@ def test_formats_name_no_path_that_no_rule_makes():
         ("Comparison", [*COMPARISON_COLUMNS, *COMPARISON_KEYS, "provenance"]),
         ("Audit", [*AUDIT_COLUMNS, *FEATURES]),
         ("Sanity checks", MEANINGS),
+        ("Reproducibility record", RECORD_KEYS),
     ],
 )
 def test_formats_have_every_column_key_and_reason_and_no_other(heading, names):

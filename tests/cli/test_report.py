@@ -12,6 +12,7 @@ from bindgram.cli.report import report
 from bindgram.data.tiles import write_tiles
 from bindgram.errors import InputError
 from bindgram.genome.fasta import Genome
+from bindgram.provenance import sha256_file
 
 HEADER = (
     "experiment\ttf\tbiosample\tmodel\tscheme\tseed\tsplit\ttest_set\tmetric\tunit\tvalue\tlow\thigh\tfloor"
@@ -54,6 +55,24 @@ def run(folder, config_json: str, *more: str, template: str = "") -> str:
     )
     assert result.exit_code == 0, result.output
     return (folder / "index.html").read_text()
+
+
+def test_methods_and_record_are_written_beside_the_page(folder, config_json):
+    sheet = "experiment\ttf\tbiosample\tassembly\tformat\tpeaks\nE1\tCTCF\tK562\thg38\tbed\te1.bed\n"
+    (folder / "sheet.tsv").write_text(sheet)
+    outputs = {name: folder / name for name in ("methods.md", "record.json")}
+    more = ["--methods", str(outputs["methods.md"]), "--record", str(outputs["record.json"])]
+    more += ["--experiment-sheet", str(folder / "sheet.tsv"), "--positives-template", f"{folder}/{{experiment}}"]
+    page = run(folder, config_json, *more)
+    record = json.loads(outputs["record.json"].read_text())
+    embedded = json.loads(re.search(r'id="reproducibility">([^<]*)<', page)[1])
+    assert {**embedded, "provenance": record["provenance"]} == record
+    assert record["sheet"]["n_experiments"] == 1
+    assert record["files"] == {"metrics.tsv": sha256_file(folder / "metrics.tsv")}
+    assert outputs["methods.md"].read_text().startswith("# Methods\n\n## Positives\n\nEvery peak became")
+    first = [path.read_bytes() for path in outputs.values()]
+    run(folder, config_json, *more)
+    assert [path.read_bytes() for path in outputs.values()] == first
 
 
 def unpacked(page: str, experiment: str) -> dict:

@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from bindgram.cli.verify import verify
+from bindgram.data.examples import COLUMNS, ExampleTable, write_examples
 from bindgram.errors import InputError
-from bindgram.provenance import digest, write_text
+from bindgram.provenance import digest, sha256_file, write_text
 
 
 def check(results, *more: str):
@@ -107,13 +108,42 @@ def test_table_changed_by_hand_is_found(run):
     assert result.exit_code == 1
 
 
+def page(run, **record) -> None:
+    settings = {"seed": 1}
+    whole = {"configuration": {"settings": settings, "digest": digest(settings)}, "files": {}, "inputs": {}} | record
+    text = f'<script type="application/json" id="reproducibility">{json.dumps(whole)}</script>'
+    write_text(run.results / "report/index.html", text)
+
+
+def test_report_of_this_table_matches(run):
+    page(run, files={"metrics.tsv": sha256_file(run.results / "metrics.tsv")})
+    result = check(run.results)
+    assert "report       1 match, 0 differ, 0 not checked" in result.output
+    assert result.exit_code == 0
+
+
 def test_report_of_another_table_is_found(run):
-    provenance = json.dumps({"inputs": {"metrics": "0" * 64}})
-    page = f'<script type="application/json" id="provenance">{provenance}</script>'
-    write_text(run.results / "report/index.html", page)
+    page(run, files={"metrics.tsv": "0" * 64})
     assert "report/index.html: digest of metrics.tsv: stored 0000" in check(run.results).output
+    page(run, files={"comparison.json": "0" * 64})
+    assert "comparison.json is not there" in check(run.results).output
     write_text(run.results / "report/index.html", "<p>something else</p>")
-    assert "no provenance in the page" in check(run.results).output
+    assert "no record in the page" in check(run.results).output
+
+
+def test_settings_changed_in_the_page_are_found(run):
+    page(run, configuration={"settings": {"seed": 2}, "digest": digest({"seed": 1})})
+    assert "report/index.html: configuration: stored" in check(run.results).output
+
+
+def test_report_on_other_peaks_is_found(run):
+    empty = ExampleTable(pd.DataFrame(columns=COLUMNS), "skipped", "x", {"inputs": {"peaks": "new"}})
+    write_examples(run.results / "examples/fold_0/E1/positives.parquet", empty)
+    page(run, inputs={"E1": {"peaks": "old"}, "E2": {"peaks": "p"}})
+    result = check(run.results)
+    assert "peaks of E1: stored old, found new" in result.output
+    assert "1 experiments of the page have no positives here, first E2" in result.output
+    assert result.exit_code == 1
 
 
 def test_some_experiments_can_be_checked_alone(run):

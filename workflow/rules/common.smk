@@ -1095,12 +1095,16 @@ REPORT_SOURCES = " ".join(
     [
         FILTER_TABLE_OPTIONS,
         option("--audit-template", AUDIT),
+        option("--positives-template", POSITIVES),
         option("--panel-template", PANEL),
         option("--interpretation-template", INTERPRETATION),
         options("--benchmark-template", COST_TEMPLATES),
         *(f"--tiles {assembly} {path}" for assembly, path in report_tiles().items()),
     ]
 )
+
+# Of the selected rows: the report, which gives their digest, is written again when one of them changes, and nothing else.
+SHEET_DIGEST = hashlib.sha256("".join(row.model_dump_json() for row in PROJECT.selected.values()).encode()).hexdigest()
 
 
 def filter_tables():

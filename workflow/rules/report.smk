@@ -139,6 +139,7 @@ rule write_report:
         panels=expand(PANEL, split=SPLITS, experiment=EXPERIMENTS, scheme=SCHEMES),
         comparison="results/comparison.json",
         tiles=list(report_tiles().values()),
+        sheet=ancient(CONFIG.experiments),
     output:
         page=report(
             "results/report/index.html",
@@ -146,6 +147,8 @@ rule write_report:
             caption="../report/index.rst",
             labels={"content": "all results: one page, start here"},
         ),
+        methods="results/report/methods.md",
+        record="results/report/reproducibility.json",
     log:
         "results/logs/write_report.log",
     benchmark:
@@ -156,10 +159,16 @@ rule write_report:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        settings=dict(sources=REPORT_SOURCES, config=CONFIG.model_dump_json(), revision=REVISIONS["report"]),
+        settings=dict(
+            sources=REPORT_SOURCES,
+            rows=SHEET_DIGEST,
+            config=CONFIG.model_dump_json(),
+            revision=REVISIONS["report"],
+        ),
     shell:
         "bindgram report --metrics {input.metrics} --comparison {input.comparison} {params.settings[sources]}"
-        " --config-json {params.settings[config]:q} --output {output.page} --revision {params.settings[revision]} > {log} 2>&1"
+        " --experiment-sheet {input.sheet} --config-json {params.settings[config]:q} --output {output.page}"
+        " --methods {output.methods} --record {output.record} --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule report_available:
@@ -192,5 +201,5 @@ rule report_available:
         "(bindgram collect --experiment-sheet {params.settings[sheet]:q} {params.settings[collected]} --missing-as-failed"
         " {params.settings[logs]} --output {output.table} --revision {params.settings[revision]}"
         " && bindgram report --metrics {output.table} --comparison results/comparison.json {params.settings[sources]}"
-        " --config-json {params.settings[config]:q} --output {output.page}"
+        " --experiment-sheet {params.settings[sheet]:q} --config-json {params.settings[config]:q} --output {output.page}"
         " --revision {params.settings[report_revision]}) > {log} 2>&1"

@@ -7,7 +7,7 @@ import click
 
 from bindgram.cli.options import ExistingFile, NewFile, revision_option
 from bindgram.errors import InputError
-from bindgram.provenance import make_provenance, write_text
+from bindgram.provenance import digest, make_provenance, write_json, write_text
 from bindgram.settings import Config
 from bindgram.settings.base import parse
 
@@ -42,8 +42,15 @@ BRACES = "with {experiment}, {split} and {scheme} in braces"
     metavar="ASSEMBLY FILE",
     help="Tile table of an assembly, which tells where its repeats are from; repeatable; left out where it is absent.",
 )
+@click.option("--experiment-sheet", type=ExistingFile, help="Sheet of experiments (TSV), for the digest of its rows.")
+@click.option(
+    "--positives-template",
+    help="Path of positives (Parquet), with {experiment} and {split} in braces, which have the digests of inputs.",
+)
 @click.option("--config-json", required=True, help="The whole configuration of the run, as JSON.")
 @click.option("--output", type=NewFile, required=True, help="The page (HTML).")
+@click.option("--methods", type=NewFile, help="Also write the text of the methods (Markdown).")
+@click.option("--record", type=NewFile, help="Also write what the run was made with: settings, code, digests (JSON).")
 @revision_option
 def report(
     metrics: Path,
@@ -55,12 +62,18 @@ def report(
     comparison: Path | None,
     tiled: Path | None,
     tiles: tuple[tuple[str, Path], ...],
+    experiment_sheet: Path | None,
+    positives_template: str | None,
     config_json: str,
     output: Path,
+    methods: Path | None,
+    record: Path | None,
     revision: int,
 ) -> None:
     """Write the report of a run: one page with all results, methods and reasons."""
     from bindgram.report.experiments import Templates, read_json
+    from bindgram.report.methods import methods_markdown
+    from bindgram.report.reproducibility import made_with
     from bindgram.report.sources import read_sources, report_page
 
     try:
@@ -72,4 +85,10 @@ def report(
     compared = read_json(comparison) if comparison is not None and comparison.is_file() else None
     settings = {**config.headline.model_dump(), "floor": config.floor}
     provenance = make_provenance("report", revision, settings, {"metrics": sources.upstream})
-    write_text(output, report_page(sources, compared, config, provenance))
+    files = {"metrics.tsv": metrics, "comparison.json": comparison, "tiled.tsv": tiled}
+    made = made_with(config, experiment_sheet, positives_template, sources.experiments, sources.upstream, files)
+    write_text(output, report_page(sources, compared, made, config, provenance))
+    if methods is not None:
+        write_text(methods, methods_markdown(config, sources.upstream, sources.repeats))
+    if record is not None:
+        write_json(record, made | {"provenance": provenance | {"digest": digest(made)}})

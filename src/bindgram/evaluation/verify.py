@@ -20,6 +20,7 @@ from bindgram.errors import InputError
 from bindgram.evaluation.collect import NUMBERS, metric_rows, read_collected, read_metrics
 from bindgram.evaluation.predictions import content_digest, read_predictions
 from bindgram.evaluation.recompute import Unknown, recompute
+from bindgram.evaluation.run_differences import POSITIVES, read_inputs
 from bindgram.provenance import digest, sha256_file, write_text
 
 TOLERANCE = 1e-9  # relative; another processor may round the last digits otherwise
@@ -243,27 +244,40 @@ def _same_cell(column: str, printed: Any, value: Any) -> bool:
 
 
 def verify_report(results: Path, name: str) -> list[Finding]:
-    """What a page says it was made of against these files."""
-    page = (results / name).read_text(encoding="utf-8")
-    provenance = _embedded(page, "provenance")
-    if provenance is None:
-        return [Finding("report", name, NOT_CHECKED, reason="no provenance in the page; made by another program?")]
-    table = (results / name).parent / "metrics.tsv" if "available" in name else results / "metrics.tsv"
-    recorded = {"metrics": provenance["inputs"].get("metrics")}
-    files = {"metrics": table}
-    return list(_verify_files(results, name, recorded, files)) or [Finding("report", name, MATCH)]
-
-
-def _verify_files(
-    results: Path, name: str, recorded: Mapping[str, Any], files: Mapping[str, Path]
-) -> Iterator[Finding]:
-    for key, stored in recorded.items():
-        path = files[key]
-        shown = path.relative_to(results) if path.is_relative_to(results) else path
+    """What a page says it was made of against these files, and its digests against what it says."""
+    record = _embedded((results / name).read_text(encoding="utf-8"), "reproducibility")
+    if record is None:
+        return [Finding("report", name, NOT_CHECKED, reason="no record in the page; write it with this version")]
+    found = []
+    settings = record["configuration"]
+    if digest(settings["settings"]) != settings["digest"]:
+        values = (settings["digest"], digest(settings["settings"]), f"the page was edited: {AGAIN}")
+        found.append(Finding("report", name, DIFFERS, "configuration", *values))
+    for file, stored in record["files"].items():
+        beside = (results / name).parent / file
+        path = beside if beside.is_file() else results / file
         if not path.is_file():
-            yield Finding("report", name, NOT_CHECKED, key, str(stored), "", f"{shown} is not there")
+            found.append(Finding("report", name, NOT_CHECKED, f"digest of {file}", stored, "", f"{file} is not there"))
         elif (now := sha256_file(path)) != stored:
-            yield Finding("report", name, DIFFERS, f"digest of {shown}", str(stored), now, f"it is older: {AGAIN}")
+            why = f"the page is older than the file: {AGAIN}"
+            found.append(Finding("report", name, DIFFERS, f"digest of {file}", stored, now, why))
+    return [*found, *_verify_inputs(results, name, record["inputs"])] or [Finding("report", name, MATCH)]
+
+
+def _verify_inputs(results: Path, name: str, recorded: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    """Digests of input files in a page against those in the positives of its experiments; no input is read."""
+    splits = sorted(path.name for path in (results / "examples").glob("*") if path.is_dir())
+    now = read_inputs(f"{results}/{POSITIVES}", splits, recorded)
+    absent = [experiment for experiment in recorded if experiment not in now]
+    if absent:
+        why = f"{len(absent)} experiments of the page have no positives here, first {absent[0]}"
+        yield Finding("report", name, NOT_CHECKED, reason=why)
+    for experiment, digests in now.items():
+        for key in sorted({*digests, *recorded[experiment]}):
+            stored, found = recorded[experiment].get(key, "(absent)"), digests.get(key, "(absent)")
+            if stored != found:
+                why = f"positives were made again since, of another file: {AGAIN}"
+                yield Finding("report", name, DIFFERS, f"{key} of {experiment}", stored, found, why)
 
 
 def _embedded(page: str, identifier: str) -> dict[str, Any] | None:

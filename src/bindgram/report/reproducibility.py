@@ -5,18 +5,21 @@ Nothing large is read: every producer hashed what it read, and its digest stands
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import bindgram
-from bindgram.provenance import digest
+from bindgram.evaluation.run_differences import read_inputs
+from bindgram.provenance import digest, sha256_file
 from bindgram.report.html import Markup, cell, element, row, table
 from bindgram.report.versions import versions_of
-from bindgram.settings import Config, Experiment
+from bindgram.settings import Config, Experiment, read_experiments
 
 RECORD_ID = "reproducibility"  # of the script element with the record
+RECORD_KEYS = ("configuration", "sheet", "code", "python_and_packages", "revisions", "seed", "training_seeds")
+RECORD_KEYS += ("inputs", "inputs_digest", "files")
 OF_ALL = ("genome", "blacklist", "tiles")  # inputs that many experiments share
 
 
@@ -48,6 +51,33 @@ def _git(folder: Path, *words: str) -> str | None:
         return None
 
 
+def made_with(
+    config: Config,
+    sheet: Path | None,
+    positives: str | None,
+    experiments: Sequence[str],
+    upstream: Mapping[str, Any],
+    files: Mapping[str, Path | None],
+) -> dict[str, Any]:
+    """Read what `reproducibility_record` wants.
+
+    Parameters
+    ----------
+    sheet : of experiments, or None. positives : path with ``{experiment}`` and ``{split}`` in braces, or None.
+    experiments : of the report. upstream : provenance of the metrics table.
+    files : name of a file that the report was made of to its path; those that are not there are left out.
+
+    Raises
+    ------
+    InputError : the sheet or a table of positives is not what it should be.
+    """
+    rows = read_experiments(sheet) if sheet is not None else {}
+    inputs = read_inputs(positives, config.split, experiments) if positives is not None else {}
+    digests = {name: sha256_file(path) for name, path in files.items() if path is not None and path.is_file()}
+    chosen = {name: rows[name] for name in experiments if name in rows}
+    return reproducibility_record(config, chosen, upstream, inputs, digests)
+
+
 def reproducibility_record(
     config: Config,
     sheet: Mapping[str, Experiment],
@@ -68,7 +98,7 @@ def reproducibility_record(
         "configuration": {"digest": digest(settings), "settings": settings},
         "sheet": {"path": config.experiments, "digest": digest(rows), "n_experiments": len(rows)},
         "code": code_version(),
-        "packages": versions_of(upstream),
+        "python_and_packages": versions_of(upstream),
         "revisions": dict(upstream.get("revisions", {})),
         "seed": config.seed,
         "training_seeds": config.seeds,

@@ -21,6 +21,7 @@ from bindgram.report.methods import methods_section
 from bindgram.report.missing import missing_section
 from bindgram.report.page import Section, render
 from bindgram.report.reading import definitions_section, reading_section
+from bindgram.report.reproducibility import reproducibility_section
 from bindgram.report.results import read_costs, results_data, results_section
 from bindgram.settings import Config
 
@@ -78,13 +79,17 @@ def read_sources(
 
 
 def report_page(
-    sources: Sources, comparison: Mapping[str, Any] | None, config: Config, provenance: Mapping[str, Any]
+    sources: Sources,
+    comparison: Mapping[str, Any] | None,
+    made: Mapping[str, Any],
+    config: Config,
+    provenance: Mapping[str, Any],
 ) -> str:
     """The page as HTML.
 
     Parameters
     ----------
-    comparison : of ``bindgram compare-models``, or None.
+    comparison : of ``bindgram compare-models``, or None. made : of `made_with`.
     """
     frame = sources.frame
     titles = {name: metric.title for name, metric in METRICS.items()}
@@ -105,6 +110,7 @@ def report_page(
         Section("reading", "How to read", "How to read this report", reading_section(config, likelihood=likelihood)),
         Section("metrics", "Metrics", "What the metrics mean", definitions_section()),
         Section("methods", "Methods", "Methods", methods_section(config, sources.upstream, sources.repeats)),
+        Section("reproducibility", "Reproducibility", "Reproducibility", reproducibility_section(made)),
     ]
     return render("Where transcription factors bind", sections, results, _packed(sources, titles, warnings), provenance)
 

@@ -8,6 +8,7 @@ from bindgram.provenance import digest
 from bindgram.report import reproducibility
 from bindgram.report.html import joined
 from bindgram.report.reproducibility import (
+    RECORD_KEYS,
     code_version,
     commit_in_words,
     reproducibility_record,
@@ -81,6 +82,7 @@ def test_commit_of_the_workflow_stands_for_an_installed_package(checkout, monkey
 def test_digests_depend_on_settings_rows_and_inputs_alone(config):
     one = record(config)
     assert one == record(config)
+    assert tuple(one) == RECORD_KEYS
     assert one["configuration"]["digest"] == digest(config.model_dump(mode="json"))
     other = record(config, sheet={"E1": ROW.model_copy(update={"peaks": "other.bed"})})
     assert other["sheet"]["digest"] != one["sheet"]["digest"]

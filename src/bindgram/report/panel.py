@@ -16,9 +16,9 @@ import pandas as pd
 from bindgram.evaluation.distributions import gc_edges
 from bindgram.evaluation.figures import LM_METRICS
 from bindgram.evaluation.groups import POSITIVES
+from bindgram.evaluation.metrics import NOT_DEFINED
 from bindgram.provenance import digest, write_text
 from bindgram.report.panel_scores import (
-    UNDEFINED,
     Scored,
     by_model,
     calibration_of,
@@ -104,10 +104,10 @@ def _test_set(results: Sequence[Scored], headline: str) -> str:
 
 def _sites(seeds: Sequence[Scored], test_set: str, test_sets: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     if not seeds:
-        return {"reason": f"{UNDEFINED}no model has predictions"}
+        return {"reason": f"{NOT_DEFINED}no model has predictions"}
     reason = why_undefined(seeds[0], test_set)
     if reason or test_set not in test_sets:
-        return {"model": seeds[0].model, "reason": reason or f"{UNDEFINED}the examples of {test_set} were not given"}
+        return {"model": seeds[0].model, "reason": reason or f"{NOT_DEFINED}the examples of {test_set} were not given"}
     return strongest_sites(seeds, test_set, test_sets[test_set])
 
 
@@ -160,7 +160,7 @@ def _numbers(values: pd.Series, digits: int = 4) -> list[float | None]:
 def examples_of(examples: Examples) -> dict[str, Any]:
     """Coarse histograms: GC content of every set, and widths of the called peaks; or a ``reason`` of each."""
     if POSITIVES not in examples.sets:
-        reason = {"reason": UNDEFINED + (examples.reason or "no positives")}
+        reason = {"reason": NOT_DEFINED + (examples.reason or "no positives")}
         return {"gc": reason, "widths": reason}
     window = len(examples.sets[POSITIVES]["sequence"].iloc[0])
     return {"gc": _gc(examples.sets, window), "widths": _widths(examples.peak_widths, window)}
@@ -181,7 +181,7 @@ def _gc(sets: Mapping[str, pd.DataFrame], window: int) -> dict[str, Any]:
 
 def _widths(widths: np.ndarray | None, window: int) -> dict[str, Any]:
     if widths is None or not len(widths):
-        return {"reason": f"{UNDEFINED}the source has no called peaks with coordinates"}
+        return {"reason": f"{NOT_DEFINED}the source has no called peaks with coordinates"}
     low, high = int(widths.min()), int(np.quantile(widths, 0.99))
     step = max(1, -(-(high - low + 1) // N_WIDTH_BINS))  # whole bp, so that no bin holds more widths than another
     edges = np.arange(low, high + step + 1, step)
@@ -193,7 +193,7 @@ def _widths(widths: np.ndarray | None, window: int) -> dict[str, Any]:
 def sanity_of(sanity: pd.DataFrame | None) -> dict[str, Any]:
     """Verdict of the sanity checks: how many, on how many rows, and which failed (none, where anything was trained)."""
     if sanity is None:
-        return {"reason": f"{UNDEFINED}the sanity checks were not given"}
+        return {"reason": f"{NOT_DEFINED}the sanity checks were not given"}
     failed = sanity[sanity["n_failed"] > 0]
     return {
         "n_checks": len(sanity),

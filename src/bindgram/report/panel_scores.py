@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from bindgram.evaluation import calibration
-from bindgram.evaluation.metrics import one_class_reason
+from bindgram.evaluation.evaluate import undefined_metrics, use_twin, why_unusable
+from bindgram.evaluation.metrics import NOT_DEFINED
 from bindgram.evaluation.statistics import curve_counts
 
-UNDEFINED = "not defined: "
 FIRST_POINTS, OTHER_POINTS = 50, 25  # of a curve, at most: of the first seed, and of each other one
 TOLERANCE = 0.0005  # of a curve: half the step of the numbers that are written
 N_BINS = 30  # of scores
@@ -48,18 +48,11 @@ def why_undefined(result: Scored, test_set: str) -> str:
     """Why nothing can be said about the scores of a test set, beginning with "not defined: "; or nothing."""
     known = result.metadata.get("reason") or result.metadata.get("skipped_test_sets", {}).get(test_set)
     if known:
-        return UNDEFINED + known.removeprefix(UNDEFINED)
+        return NOT_DEFINED + known.removeprefix(NOT_DEFINED)
     rows = result.rows(test_set, "test")
-    scores = rows["score"].to_numpy(np.float64)
-    reason = one_class_reason(rows["label"].to_numpy()) or _why_not_ranked(scores)
-    return UNDEFINED + reason if reason else ""
-
-
-def _why_not_ranked(scores: np.ndarray) -> str:
-    n_bad = np.count_nonzero(~np.isfinite(scores))
-    if n_bad:
-        return f"{n_bad} of {len(scores)} scores are not finite"
-    return "all scores are equal" if scores.min() == scores.max() else ""
+    labels, scores = rows["label"].to_numpy(), rows["score"].to_numpy(np.float64)
+    reason = why_unusable(labels, scores, rows["example_id"].iloc.__getitem__, "the test examples")
+    return NOT_DEFINED + reason if reason else ""
 
 
 def curves_of(seeds: Sequence[Scored], test_set: str) -> dict[str, Any]:
@@ -155,18 +148,20 @@ def calibration_of(seeds: Sequence[Scored], test_set: str) -> dict[str, Any]:
     reasons = [why_undefined(seed, test_set) for seed in seeds]
     if any(reasons):
         return {"reason": next(filter(None, reasons))}
-    if seeds[0].metadata.get("scale", "log_odds") != "log_odds":
-        return {"reason": f"{UNDEFINED}the scores are no log odds, hence no probabilities"}
     found: dict[str, Any] = {"temperature": [], "before": [], "after": []}
     for seed in seeds:
-        test, twin = seed.rows(test_set, "test"), seed.rows(test_set, "valid")
+        test, twin = seed.rows(test_set, "test"), use_twin(seed.rows(test_set, "valid"))
         labels, scores = test["label"].to_numpy(), test["score"].to_numpy(np.float64)
-        fitted = calibration.fit_calibration(twin["label"].to_numpy(), twin["score"].to_numpy(np.float64))
+        n_positives, n_negatives = int((labels == 1).sum()), int((labels == 0).sum())
+        undefined = undefined_metrics(n_positives, n_negatives, twin, "", "", seed.metadata.get("scale", "log_odds"))
+        if "ece" in undefined:
+            return {"reason": NOT_DEFINED + undefined["ece"]}
+        fitted = twin.calibration
         found["before"].append(reliability(labels, scores))
         found["temperature"].append(None if fitted is None else float(f"{fitted.temperature:.4g}"))
         found["after"].append(None if fitted is None else reliability(labels, fitted.log_odds(scores)))
         if fitted is None:
-            found["reason"] = f"{UNDEFINED}no validation twin with both classes to fit the temperature to"
+            found["reason"] = f"{NOT_DEFINED}calibrated probabilities: {undefined['ece_calibrated']}"
     return found
 
 

@@ -26,6 +26,7 @@ from bindgram.report.panel_scores import (
     reliability,
     simplified,
     strongest_sites,
+    why_undefined,
 )
 
 RNG_SEED = 3
@@ -100,17 +101,18 @@ def test_every_seed_has_its_curve():
     [
         ([1, 1, 1], [1, 2, 3], "not defined: no negatives among the test examples"),
         ([0, 0, 0], [1, 2, 3], "not defined: no positives among the test examples"),
-        ([0, 1, 1], [2, 2, 2], "not defined: all scores are equal"),
-        ([0, 1, 1], [2, np.nan, np.inf], "not defined: 2 of 3 scores are not finite"),
+        ([0, 1, 1], [2, 2, 2], "not defined: all 3 scores of the test examples are 2"),
+        ([0, 1, 1], [2, np.nan, np.inf], "not defined: 2 of 3 scores of the test examples are not finite"),
         ([], [], "not defined: no test examples"),
     ],
 )
 def test_scores_that_rank_nothing_have_a_reason_and_no_numbers(labels, scores, reason):
     seeds = [scored(predictions(labels, scores))]
-    assert curves_of(seeds, "T2") == {"roc": [None], "pr": [None], "reason": reason}
-    assert histogram_of(seeds, "T2") == {"reason": reason}
-    assert calibration_of(seeds, "T2") == {"reason": reason}
-    assert strongest_sites(seeds, "T2", pd.DataFrame()) == {"model": "cnn", "reason": reason}
+    found = [curves_of(seeds, "T2"), histogram_of(seeds, "T2"), calibration_of(seeds, "T2")]
+    found.append(strongest_sites(seeds, "T2", pd.DataFrame()))
+    assert {part.pop("reason") for part in found} == {why_undefined(seeds[0], "T2")}
+    assert why_undefined(seeds[0], "T2").startswith(reason)
+    assert found == [{"roc": [None], "pr": [None]}, {}, {}, {"model": "cnn"}]
 
 
 def test_histogram_counts_every_example_once_in_bins_that_the_seeds_share():
@@ -149,12 +151,18 @@ def test_missing_twin_leaves_reliability_before_and_a_reason():
     found = calibration_of([scored(frame[frame["split"] == "test"])], "T2")
     assert found["before"][0]
     assert found["after"] == [None]
-    assert found["reason"].startswith("not defined: no validation twin")
+    assert found["reason"].endswith("no validation twin")
 
 
 def test_scores_that_are_no_log_odds_have_no_calibration():
     found = calibration_of([scored(drawn(), scale="arbitrary")], "T2")
-    assert found == {"reason": "not defined: the scores are no log odds, hence no probabilities"}
+    assert found == {"reason": "not defined: the model's scores are no log odds, they state no probability"}
+
+
+def test_ten_examples_have_curves_but_no_calibration():
+    seeds = [scored(drawn(10))]
+    assert calibration_of(seeds, "T2") == {"reason": "not defined: 10 test examples do not fill 10 bins of 5"}
+    assert curves_of(seeds, "T2")["roc"][0]
 
 
 def test_sites_are_the_highest_means_of_the_seeds_with_their_places():

@@ -17,7 +17,7 @@ import pandas as pd
 from bindgram.errors import InputError
 from bindgram.report.audit import FEATURE_NAMES, set_name
 from bindgram.report.data import REASON_NAMES
-from bindgram.report.lines import summarise, without_homologs
+from bindgram.report.lines import without_homologs
 from bindgram.report.results import read_benchmark, rounded
 
 AUDIT_COLUMNS = ("table", "split", "feature", "auroc", "low", "high", "judged", "suspicious", "reason")
@@ -110,6 +110,7 @@ def verdicts_of(interpretations: Mapping[str, Sequence[Mapping[str, Any]]]) -> d
 def experiment_data(
     experiment: str,
     rows: pd.DataFrame,
+    scores: pd.DataFrame,
     titles: Mapping[str, str],
     filters: Mapping[str, Mapping[str, int]],
     audit: pd.DataFrame | None,
@@ -122,7 +123,8 @@ def experiment_data(
 
     Parameters
     ----------
-    rows : of the metrics table, of this experiment. titles : metric to title.
+    rows : of the metrics table, of this experiment. scores : of these, by `bindgram.report.lines.MEASURED`.
+    titles : metric to title.
     filters : step to reason to count. audit : its audit, or None. warnings : of `bindgram.report.lines.warnings_of`.
     """
     first = rows.iloc[0]
@@ -130,7 +132,7 @@ def experiment_data(
         "experiment": experiment,
         "tf": first["tf"],
         "biosample": first["biosample"],
-        "metrics": _metrics(rows, titles),
+        "metrics": _metrics(rows, scores, titles),
         "problems": _problems(rows),
         "warnings": _warnings(warnings),
         "panels": list(_panels(experiment, templates.panel, run)),
@@ -147,14 +149,13 @@ def experiment_data(
     }
 
 
-def _metrics(rows: pd.DataFrame, titles: Mapping[str, str]) -> list[dict[str, Any]]:
+def _metrics(rows: pd.DataFrame, scores: pd.DataFrame, titles: Mapping[str, str]) -> list[dict[str, Any]]:
     """Each split, scheme and test set: metrics by models; a value is [mean, low, high, floor, seeds] or its reason."""
-    keys = ["split", "scheme", "test_set", "metric", "model"]
     rows = rows[(rows["test_set"] != "") & ~without_homologs(rows)]
-    table = summarise(rows, keys)
+    keys = ["split", "scheme", "test_set", "metric", "model"]
     values: dict[tuple[str, ...], Any] = {
-        tuple(line[:5]): [*(rounded(number) for number in line[5:9]), [rounded(seed) for seed in line[9]]]
-        for line in table[[*keys, "value", "low", "high", "floor", "seeds"]].itertuples(index=False, name=None)
+        tuple(line[:5]): [*map(rounded, line[5:9]), [rounded(seed) for seed in line[9]]]
+        for line in scores[[*keys, "value", "low", "high", "floor", "seeds"]].itertuples(index=False, name=None)
     }
     for line in rows[rows["status"] != "ok"].itertuples(index=False):
         values.setdefault((line.split, line.scheme, line.test_set, line.metric, line.model), line.reason)
@@ -259,4 +260,4 @@ def _costs(experiment: str, templates: Sequence[str], run: Run) -> Iterator[dict
 def pack(data: Mapping[str, Any]) -> str:
     """Base64 of gzip of the JSON; the same bytes for the same data."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode("ascii")

@@ -75,9 +75,10 @@ def compare(frame: pd.DataFrame, headline: Headline, config: Config) -> Compared
     return Compared(scores, shared, ranked, [name for name in ranked if name in names])
 
 
-def headline_section(frame: pd.DataFrame, headline: Headline, config: Config) -> list[Markup]:
-    """Sentence, figure and table of all models."""
-    compared = compare(frame, headline, config)
+def headline_section(
+    frame: pd.DataFrame, compared: Compared | None, headline: Headline, config: Config
+) -> list[Markup]:
+    """Sentence, figure and table of all models, from the metrics table and `compare` of it."""
     if compared is None:
         text = f"No model has a result on test set {headline.test_set}; the reasons stand under Skipped and failed."
         return [element("p", text, class_="lead"), status_sentence(frame)]

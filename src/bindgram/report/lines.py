@@ -14,6 +14,8 @@ from bindgram.evaluation.metrics import WITHOUT
 from bindgram.settings import Config
 
 TRAINING = ["experiment", "split", "scheme", "model"]  # what one line of the big table stands for
+MEASURED = [*TRAINING, "test_set", "metric"]  # what one score stands for
+SUMMARY = ["tf", "biosample", "value", "low", "high", "floor", "above", "seeds", "n_positives", "n_negatives"]
 FLAG_NAMES = {
     "interval_unreliable": "few test blocks: interval unreliable",
     "no_threshold": "no validation twin: no threshold",
@@ -35,20 +37,29 @@ def summarise(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     ``biosample``. Only rows with a value.
     """
     rows = frame[(frame["status"] == "ok") & frame["value"].notna()]
-    rows = rows.assign(above=rows["low"] > rows["floor"])
-    grouped = rows.groupby(list(keys), sort=False)
-    return grouped.agg(
-        value=("value", "mean"),
-        low=("low", "min"),
-        high=("high", "max"),
-        floor=("floor", "mean"),
-        above=("above", "all"),
-        seeds=("value", list),
-        n_positives=("n_positives", "max"),
-        n_negatives=("n_negatives", "max"),
-        tf=("tf", "first"),
-        biosample=("biosample", "first"),
-    ).reset_index()
+    if rows.empty:
+        return pd.DataFrame(columns=[*keys, *SUMMARY])
+    # Sums over runs of one group: pandas would call a function for each of a quarter of a million groups.
+    groups = rows.groupby(list(keys), sort=False).ngroup().to_numpy()
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    of = {name: rows[name].to_numpy(np.float64)[order] for name in ("value", "low", "high", "floor")}
+    counted = np.isfinite(of["floor"])
+    with np.errstate(invalid="ignore"):  # without any floor it stays unknown
+        floor = np.add.reduceat(np.where(counted, of["floor"], 0.0), starts) / np.add.reduceat(
+            counted, starts, dtype=int
+        )
+    made = rows.iloc[order[starts]][[*keys, *(name for name in ("tf", "biosample") if name not in keys)]]
+    return made.reset_index(drop=True).assign(
+        value=np.add.reduceat(of["value"], starts) / np.diff(starts, append=len(order)),
+        low=np.fmin.reduceat(of["low"], starts),
+        high=np.fmax.reduceat(of["high"], starts),
+        floor=floor,
+        above=np.logical_and.reduceat(of["low"] > of["floor"], starts),
+        seeds=[part.tolist() for part in np.split(of["value"], starts[1:])],
+        n_positives=np.fmax.reduceat(rows["n_positives"].to_numpy(np.float64)[order], starts),
+        n_negatives=np.fmax.reduceat(rows["n_negatives"].to_numpy(np.float64)[order], starts),
+    )
 
 
 def without_homologs(frame: pd.DataFrame) -> pd.Series:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bindgram.report.headline import Headline
 from bindgram.report.html import Markup, element
-from bindgram.report.lines import TRAINING, summarise, without_homologs
+from bindgram.report.lines import MEASURED, TRAINING, without_homologs
 from bindgram.settings import Config
 
 TILED = "T4"
@@ -23,6 +23,7 @@ Key = tuple[str, ...]  # experiment, split, scheme, model
 
 def results_data(
     frame: pd.DataFrame,
+    scores: pd.DataFrame,
     headline: Headline,
     titles: Mapping[str, str],
     warnings: Mapping[Key, Sequence[str]],
@@ -34,7 +35,7 @@ def results_data(
 
     Parameters
     ----------
-    frame : of `bindgram.evaluation.collect.read_collected`.
+    frame : of `bindgram.evaluation.collect.read_collected`. scores : of it, by `bindgram.report.lines.MEASURED`.
     titles : metric to its title.
     warnings : of `bindgram.report.lines.warnings_of`. verdicts : verdict on the motif.
     costs : seconds, and highest memory in MB.
@@ -47,7 +48,7 @@ def results_data(
     metrics = [name for name in dict.fromkeys([headline.metric, *SHOWN]) if name in known] or [headline.metric]
     test_sets = _test_sets(frame, headline, config)
     texts: dict[str, int] = {}
-    scores = _scores(frame, metrics)
+    values = _values(scores[scores["metric"].isin(metrics)])
     reasons = _reasons(frame)
     identities = frame.drop_duplicates(TRAINING)[[*TRAINING, "tf", "biosample"]]
     experiments = identities.drop_duplicates("experiment")
@@ -59,7 +60,7 @@ def results_data(
         key = (identity.experiment, identity.split, identity.scheme, identity.model)
         whole = reasons.get((*key, "", ""))
         cells = [
-            [_cell((*key, test_set, metric), scores, reasons, texts) for test_set in test_sets] for metric in metrics
+            [_cell((*key, test_set, metric), values, reasons, texts) for test_set in test_sets] for metric in metrics
         ]
         lines.append(
             {
@@ -69,7 +70,7 @@ def results_data(
                 "scheme": identity.scheme,
                 "status": whole[0] if whole else "ok",
                 "why": _number_of(texts, whole[1]) if whole else None,
-                "n": _counts(key, test_sets, metrics, scores),
+                "n": _counts(key, test_sets, metrics, values),
                 "v": cells,
                 "w": [_number_of(texts, text) for text in warnings.get(key, ())],
                 "motif": verdicts.get(key),
@@ -106,21 +107,16 @@ def _models(names: pd.Series, config: Config) -> list[str]:
     return sorted(dict.fromkeys(names), key=lambda name: order.get(name, len(order)))
 
 
-def _scores(frame: pd.DataFrame, metrics: Sequence[str]) -> dict[Key, list[Any]]:
-    rows = frame[frame["metric"].isin(metrics)]
-    keys = [*TRAINING, "test_set", "metric"]
-    table = summarise(rows, keys)
-    packed = zip(
-        *(table[name] for name in ("value", "low", "high", "floor", "above", "seeds", "n_positives", "n_negatives")),
-        strict=True,
-    )
-    found = {}
-    for key, (value, low, high, floor, above, seeds, n_positives, n_negatives) in zip(
-        table[keys].itertuples(index=False, name=None), packed, strict=True
-    ):
-        numbers = [rounded(number) for number in (value, low, high, floor)]
-        found[key] = [*numbers, int(above), [rounded(seed) for seed in seeds], int(n_positives), int(n_negatives)]
-    return found
+def _values(scores: pd.DataFrame) -> dict[Key, list[Any]]:
+    """Value, low, high, floor, above, seeds, positives and negatives of each score."""
+    columns = [
+        scores[name] for name in ("value", "low", "high", "floor", "above", "seeds", "n_positives", "n_negatives")
+    ]
+    keys = scores[MEASURED].itertuples(index=False, name=None)
+    return {
+        key: [*map(rounded, numbers), int(above), [rounded(seed) for seed in seeds], int(n_positives), int(n_negatives)]
+        for key, *numbers, above, seeds, n_positives, n_negatives in zip(keys, *columns, strict=True)
+    }
 
 
 def rounded(value: float, digits: int = 4) -> float | None:

@@ -15,8 +15,8 @@ from bindgram.report.audit import Audits, suspicious_notes
 from bindgram.report.comparison import comparison_section
 from bindgram.report.data import Tables, data_section, find_filter_tables, gather
 from bindgram.report.experiments import Run, Templates, experiment_data, pack, read_interpretations, verdicts_of
-from bindgram.report.headline import Headline, headline_section
-from bindgram.report.lines import TRAINING, warnings_of
+from bindgram.report.headline import Headline, compare, headline_section
+from bindgram.report.lines import MEASURED, TRAINING, summarise, warnings_of, without_homologs
 from bindgram.report.methods import methods_section
 from bindgram.report.missing import missing_section
 from bindgram.report.page import Section, render
@@ -95,16 +95,20 @@ def report_page(
     titles = {name: metric.title for name, metric in METRICS.items()}
     main = config.headline
     headline = Headline(main.test_set, main.metric, titles[main.metric], config.floor)
+    compared = compare(frame, headline, config)
     warnings = warnings_of(frame, suspicious_notes(sources.audits), config)
     keys = list(frame[TRAINING].drop_duplicates().itertuples(index=False, name=None))
     costs = read_costs([name for name in sources.templates.benchmarks if "{model}" in name], keys)
     verdicts = verdicts_of(sources.interpretations)
-    results = results_data(frame, headline, titles, warnings, verdicts, costs, config)
+    scores = summarise(frame[~without_homologs(frame)], MEASURED)
+    results = results_data(frame, scores, headline, titles, warnings, verdicts, costs, config)
     likelihood = frame["model"].str.startswith("likelihood_").any()
     sections = [
-        Section("headline", "Headline", "Results", headline_section(frame, headline, config)),
+        Section("headline", "Headline", "Results", headline_section(frame, compared, headline, config)),
         Section("experiments", "Experiments", "All experiments", results_section(headline)),
-        Section("models", "Models compared", "Models compared", comparison_section(comparison)),
+        Section(
+            "models", "Models compared", "Models compared", comparison_section(comparison, headline, titles, compared)
+        ),
         Section("data", "Data", "Data", data_section(sources.steps, config.positives.filters, sources.audits)),
         Section("missing", "Not there", "Skipped, failed and not defined", missing_section(frame, config)),
         Section("reading", "How to read", "How to read this report", reading_section(config, likelihood=likelihood)),
@@ -112,13 +116,19 @@ def report_page(
         Section("methods", "Methods", "Methods", methods_section(config, sources.upstream, sources.repeats)),
         Section("reproducibility", "Reproducibility", "Reproducibility", reproducibility_section(made)),
     ]
-    return render("Where transcription factors bind", sections, results, _packed(sources, titles, warnings), provenance)
+    return render(
+        "Where transcription factors bind", sections, results, _packed(sources, scores, titles, warnings), provenance
+    )
 
 
 def _packed(
-    sources: Sources, titles: Mapping[str, str], warnings: Mapping[tuple[str, ...], Sequence[str]]
+    sources: Sources, scores: pd.DataFrame, titles: Mapping[str, str], warnings: Mapping[tuple[str, ...], Sequence[str]]
 ) -> Iterator[tuple[str, str]]:
     """Experiment after experiment with its packed data."""
+    scored = dict(list(scores.groupby("experiment", sort=False)))
+    notes: dict[str, dict[tuple[str, ...], Sequence[str]]] = {}
+    for key, texts in warnings.items():
+        notes.setdefault(key[0], {}).update({key: texts} if texts else {})
     for experiment, rows in sources.frame.groupby("experiment", sort=False):
         name = str(experiment)
         of_splits = [name, *(f"{name} ({split})" for split in sources.run.splits)]  # as `find_filter_tables` names them
@@ -129,18 +139,18 @@ def _packed(
             if part in counts
         }
         audits = [sources.audits[part] for part in of_splits if part in sources.audits]
-        notes = {key: texts for key, texts in warnings.items() if key[0] == name and texts}
         yield (
             name,
             pack(
                 experiment_data(
                     name,
                     rows,
+                    scored.get(name, scores.iloc[:0]),
                     titles,
                     filters,
                     pd.concat(audits, ignore_index=True) if audits else None,
                     sources.interpretations[name],
-                    notes,
+                    notes.get(name, {}),
                     sources.templates,
                     sources.run,
                 )

@@ -7,6 +7,7 @@ import pytest
 
 from bindgram.errors import InputError
 from bindgram.report.experiments import Run, Templates, experiment_data, pack, read_interpretations, verdicts_of
+from bindgram.report.lines import MEASURED, summarise
 
 RUN = Run(["fold_0"], ["genomic_matched"], ["awd_lstm", "gc"], 1)
 
@@ -14,7 +15,16 @@ RUN = Run(["fold_0"], ["genomic_matched"], ["awd_lstm", "gc"], 1)
 def made(frame, tmp_path, audit=None, filters=None, interpretations=(), warnings=None, panel="{experiment}.json"):
     templates = Templates([], "", f"{tmp_path}/{panel}", None, [f"{tmp_path}/train.{{experiment}}.{{model}}.tsv"])
     return experiment_data(
-        "E1", frame, {"auroc": "AUROC"}, filters or {}, audit, interpretations, warnings or {}, templates, RUN
+        "E1",
+        frame,
+        summarise(frame, MEASURED),
+        {"auroc": "AUROC"},
+        filters or {},
+        audit,
+        interpretations,
+        warnings or {},
+        templates,
+        RUN,
     )
 
 

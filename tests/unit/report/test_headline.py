@@ -2,9 +2,13 @@ import re
 
 import pytest
 
-from bindgram.report.headline import Headline, headline_section, status_sentence
+from bindgram.report.headline import Headline, compare, headline_section, status_sentence
 
 HEADLINE = Headline("T2", "average_precision", "Average precision", "kmer3_lr")
+
+
+def section(frame, config):
+    return headline_section(frame, compare(frame, HEADLINE, config), HEADLINE, config)
 
 
 @pytest.fixture
@@ -12,7 +16,7 @@ def said(config, visible):
     """Text of the head of a metrics table, for models `a` and `b`."""
 
     def say(frame, **changed):
-        return visible(headline_section(frame, HEADLINE, config.model_copy(update={"models": ["a", "b"]} | changed)))
+        return visible(section(frame, config.model_copy(update={"models": ["a", "b"]} | changed)))
 
     return say
 
@@ -78,7 +82,7 @@ def test_schemes_are_told_apart(config, visible, table):
     several = config.model_copy(
         update={"models": ["a"], "negatives": config.negatives.model_copy(update={"schemes": ["x", "y"]})}
     )
-    text = visible(headline_section(table(("a", 0.5, {"scheme": "x"}), ("a", 0.6, {"scheme": "y"})), HEADLINE, several))
+    text = visible(section(table(("a", 0.5, {"scheme": "x"}), ("a", 0.6, {"scheme": "y"})), several))
     assert "a (y) tells bound" in text
 
 
@@ -95,7 +99,7 @@ def test_figure_shows_every_experiment_of_every_trained_model(config, table, n):
         for i in range(n)
         for model in ("a", "b", "kmer3_lr")
     ]
-    html = "".join(headline_section(table(*rows), HEADLINE, config.model_copy(update={"models": ["a", "b"]})))
+    html = "".join(section(table(*rows), config.model_copy(update={"models": ["a", "b"]})))
     figure = re.search(r"<figure.*</figure>", html, flags=re.DOTALL)[0]
     assert len(re.findall(r"<title>E\d+ \(", figure)) == 2 * n
     assert "nan" not in figure
@@ -105,6 +109,6 @@ def test_figure_shows_every_experiment_of_every_trained_model(config, table, n):
 
 def test_figure_fills_dots_only_where_the_whole_interval_is_above_the_floor(config, table):
     frame = table(("awd_lstm", 0.6), ("awd_lstm", 0.25, {"experiment": "E2"}))
-    figure = "".join(headline_section(frame, HEADLINE, config))
+    figure = "".join(section(frame, config))
     assert re.search(r'fill="#0072B2"[^>]*><title>E1 ', figure)
     assert re.search(r'fill="#fff"[^>]*><title>E2 ', figure)

@@ -1,6 +1,7 @@
 import pytest
 
 from bindgram.report.headline import Headline
+from bindgram.report.lines import MEASURED, summarise
 from bindgram.report.results import read_benchmark, read_costs, results_data
 
 HEADLINE = Headline("T2", "average_precision", "Average precision", "kmer3_lr")
@@ -8,7 +9,16 @@ KEY = ("E1", "fold_0", "genomic_matched", "awd_lstm")
 
 
 def made(frame, config, warnings=(), verdicts=(), costs=()):
-    return results_data(frame, HEADLINE, {"auroc": "AUROC"}, dict(warnings), dict(verdicts), dict(costs), config)
+    return results_data(
+        frame,
+        summarise(frame, MEASURED),
+        HEADLINE,
+        {"auroc": "AUROC"},
+        dict(warnings),
+        dict(verdicts),
+        dict(costs),
+        config,
+    )
 
 
 def test_line_has_value_interval_floor_and_seeds_of_each_metric_and_test_set(table, config):

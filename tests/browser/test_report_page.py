@@ -184,3 +184,19 @@ def test_one_experiment_with_one_model_and_seed_is_a_report(open_page, write_rep
     page = open_page(write_report(1, models=("awd_lstm",), baselines=("kmer3_lr",), seeds=(1,)))
     assert "in 1 of 1 experiment: average precision" in page.inner_text(".lead")
     assert page.locator(LINES).count() == 1
+
+
+def test_report_of_500_experiments_and_8_models_is_small_and_draws_only_what_is_looked_at(
+    open_page, write_report, artefacts
+):
+    path = write_report(500)
+    assert path.stat().st_size < 30e6
+    page = open_page(path)
+    page.check("#baselines")
+    assert "4,000 lines of 500 experiments" in page.inner_text("#shown")
+    assert page.locator(LINES).count() < 400
+    page.locator("#more").scroll_into_view_if_needed()
+    page.wait_for_function(f"document.querySelectorAll('{LINES}').length > 200")
+    page.evaluate("location.hash = '#experiment=YY1_488'")
+    page.wait_for_selector("#opened-YY1_488")
+    page.screenshot(path=artefacts / "report.500.png")

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from bindgram.errors import InputError
+from bindgram.evaluation.metrics import METRICS
 from bindgram.report.audit import FEATURE_NAMES, set_name
 from bindgram.report.data import REASON_NAMES
 from bindgram.report.lines import without_homologs
@@ -172,12 +173,17 @@ def _metrics(rows: pd.DataFrame, scores: pd.DataFrame, titles: Mapping[str, str]
             "testSet": test_set,
             "models": place["models"],
             "rows": [
-                [titles.get(metric, metric), [by_model.get(model) for model in place["models"]], metric]
+                _metric_row(metric, titles, [by_model.get(model) for model in place["models"]])
                 for metric, by_model in sorted(place["values"].items(), key=lambda item: _place(item[0], titles))
             ],
         }
         for (split, scheme, test_set), place in sorted(made.items())
     ]
+
+
+def _metric_row(metric: str, titles: Mapping[str, str], values: Sequence[Any]) -> list[Any]:
+    """Title, values, name, and which way is better."""
+    return [titles.get(metric, metric), values, metric, METRICS[metric].better if metric in METRICS else ""]
 
 
 def _place(metric: str, titles: Mapping[str, str]) -> tuple[int, str]:

@@ -37,8 +37,8 @@ def test_metrics_stand_by_test_set_with_models_as_columns_and_reasons_in_place_o
     (found,) = made(frame, tmp_path)["metrics"]
     assert (found["testSet"], found["models"]) == ("T2", ["awd_lstm", "gc"])
     assert found["rows"] == [
-        ["AUROC", [[0.5, 0.4, 0.6, 0.2, [0.5]], [0.3, 0.2, 0.4, 0.2, [0.3]]], "auroc"],
-        ["ece", [[0.1, 0.0, 0.2, 0.2, [0.1]], "not defined: no log odds"], "ece"],
+        ["AUROC", [[0.5, 0.4, 0.6, 0.2, [0.5]], [0.3, 0.2, 0.4, 0.2, [0.3]]], "auroc", "higher"],
+        ["ece", [[0.1, 0.0, 0.2, 0.2, [0.1]], "not defined: no log odds"], "ece", "lower"],
     ]
 
 

@@ -109,7 +109,7 @@
     if (low !== null) marks += `<path d="M${x(low)} 12H${x(high)}" stroke="${colour}" stroke-width="3"/>`;
     if (seeds.length > 1) marks += `<path d="${seeds.map(seed => `M${x(seed)} 7V17`).join("")}" stroke="${colour}"/>`;
     if (floor !== null) marks += `<path d="M${x(floor)} 6l4.5 6-4.5 6-4.5-6z" fill="#fff" stroke="#d55e00" stroke-width="1.6"/>`;
-    marks += `<circle cx="${x(value)}" cy="12" r="4" fill="${above ? colour : "#fff"}" stroke="${colour}" stroke-width="1.5"/>`;
+    marks += `<circle cx="${x(value)}" cy="12" r="3.2" fill="${above ? colour : "#fff"}" stroke="${colour}" stroke-width="1.5"/>`;
     return `<td class="strip"><svg width="100" height="24" aria-hidden="true">${marks}</svg></td>`;
   };
   const gainOf = line => {
@@ -260,20 +260,20 @@
     const bytes = Uint8Array.from(atob(script.textContent), letter => letter.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
   };
-  const valueCell = cell => {
+  const valueCell = (cell, better) => {
     if (cell === null) return `<td class="n none">–</td>`;
     if (typeof cell === "string") return `<td class="n none wrap"><small>${escape(cell)}</small></td>`;
     const [mean, low, high, floor, seeds] = cell;
-    return `<td class="n${low !== null && floor !== null && low > floor ? " above" : ""}"><span class="v">${three(mean)}</span>`
+    return `<td class="n${low !== null && floor !== null && (better === "higher" ? low > floor : better === "lower" && high < floor) ? " above" : ""}"><span class="v">${three(mean)}</span>`
       + `${low === null ? "" : `<small>${three(low)} to ${three(high)}</small>`}${seeds.length > 1 ? `<small>seeds ${seeds.map(seed => seed.toFixed(3).replace(/^0/, "")).join(" ")}</small>` : ""}</td>`;
   };
   const metricsTable = set => `<div class="wide"><table><thead><tr><th scope="col">Metric</th>${set.models.map(text => `<th scope="col" class="n">${escape(text)}</th>`).join("")}</tr></thead><tbody>${
-    set.rows.map(([title, cells]) => `<tr><th scope="row">${escape(title)}</th>${cells.map(valueCell).join("")}</tr>`).join("")}</tbody></table></div>`;
+    set.rows.map(([title, cells, , better]) => `<tr><th scope="row">${escape(title)}${better === "lower" ? " ↓" : ""}</th>${cells.map(cell => valueCell(cell, better)).join("")}</tr>`).join("")}</tbody></table></div>`;
   const metricsOf = panel => {
     const several = new Set(panel.metrics.map(set => `${set.split} ${set.scheme}`)).size > 1;
     const parts = panel.metrics.map(set => `<details${set.testSet === data.headline ? " open" : ""}><summary>Test set ${escape(set.testSet)}${
       several ? `, ${escape(set.split)}, trained against ${escape(set.scheme)}` : ""}</summary>${metricsTable(set)}</details>`);
-    return parts.length ? `<h4>All metrics</h4><p class="key">Mean of the seeds, interval, and each seed. Blue: the whole interval lies above the floor.</p>${parts.join("")}` : "";
+    return parts.length ? `<h4>All metrics</h4><p class="key">Mean of the seeds, interval, and each seed. Blue: the whole interval is better than the floor. ↓: lower is better.</p>${parts.join("")}` : "";
   };
   const problemsOf = panel => {
     const rows = panel.problems.map(([status, reason, models, sets]) => `<li><strong>${escape(status.replace("_", " "))}</strong>, ${escape(models)} (test set ${escape(sets)}): ${escape(reason)}</li>`);

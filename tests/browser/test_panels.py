@@ -294,11 +294,15 @@ def test_pointer_reads_the_chart_and_legend_lifts_a_series(draw):
 
 
 def test_interpretation_that_is_not_defined_states_the_reason(draw):
-    found = interpretation(status="skipped", reason="not defined: no sites", patterns=[], sites=[], faithfulness=None)
+    found = interpretation(status="skipped", reason="not defined: no sites", patterns=[], sites=[])
+    found |= {"patterns_reason": "not defined: 3 sequences are too few"}
+    found["faithfulness"] = {"verdict": "not defined", "reason": "not defined: 1 sequence", "fractions": None}
     found["verdict"] = {"recovered": "not defined", "reason": "not defined: no motif of X in JASPAR2026"}
     page = draw(data_of(panel(), interpretations=[found]))
     assert page.inner_text(".verdict").endswith("not defined: no motif of X in JASPAR2026")
     assert page.locator(".logo").count() == 0
+    assert page.locator("p.note").inner_text() == "Patterns: not defined: 3 sequences are too few"
+    assert page.locator("p.undefined", has_text="faithfulness of the importance: 1 sequence").count() == 1
     page = draw(data_of(panel()))
     assert page.locator("p.undefined", has_text="no model of this experiment was interpreted").count() == 1
 

@@ -70,3 +70,13 @@ def test_fact_without_a_name_is_refused(tmp_path):
     result = run(tmp_path, fact="CTCF")
     assert isinstance(result.exception, InputError)
     assert "--fact CTCF: write NAME=VALUE" in str(result.exception)
+
+
+def test_metrics_that_are_none_are_refused_by_name(tmp_path):
+    write_examples(tmp_path / "positives.parquet", skipped_examples("no peaks", {}))
+    write_predictions(tmp_path / "p.parquet", None, "skipped", "no peaks", {})
+    for text in ("[]", "{}", "auroc"):
+        (tmp_path / "m.json").write_text(text)
+        result = run(tmp_path)
+        assert isinstance(result.exception, InputError)
+        assert "m.json: not metrics of bindgram evaluate" in str(result.exception)

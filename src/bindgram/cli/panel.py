@@ -59,15 +59,13 @@ def panel(
     revision: int,
 ) -> None:
     """Write curves, scores, calibration, learning, examples and strongest sites of one experiment for the report."""
-    import json
-
     from bindgram.data.examples import read_examples
     from bindgram.data.peaks import read_peaks
     from bindgram.evaluation.figures import read_training_log
     from bindgram.evaluation.groups import read_sets
     from bindgram.evaluation.predictions import read_predictions
     from bindgram.evaluation.sanity import read_sanity
-    from bindgram.report.panel import Examples, make_panel, write_panel
+    from bindgram.report.panel import Examples, make_panel, read_provenance, write_panel
     from bindgram.report.panel_scores import Scored
 
     wrong = [fact for fact in facts if "=" not in fact]
@@ -75,10 +73,7 @@ def panel(
         raise InputError(f"--fact {wrong[0]}: write NAME=VALUE")
     known = dict(fact.split("=", 1) for fact in facts)
     scored = [Scored(name, *read_predictions(predictions)) for name, predictions, _ in results]
-    inputs = {
-        f"{name}.{number}": json.loads(metrics.read_text())["provenance"]
-        for number, (name, _, metrics) in enumerate(results)
-    }
+    inputs = {f"{name}.{number}": read_provenance(metrics) for number, (name, _, metrics) in enumerate(results)}
     sets, reason, of_examples = read_sets(positives, negatives)
     called = read_peaks(peaks[1], peaks[0]) if peaks else None
     examples = Examples(

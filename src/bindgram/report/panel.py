@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bindgram.errors import InputError
 from bindgram.evaluation.distributions import gc_edges
 from bindgram.evaluation.figures import LM_METRICS
 from bindgram.evaluation.groups import POSITIVES
@@ -208,6 +209,19 @@ def counts_of(sets: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, int]]:
         name: {split: int(n) for split in SPLITS if (n := (rows["split"] == split).sum())}
         for name, rows in sets.items()
     }
+
+
+def read_provenance(metrics: Path) -> Mapping[str, Any]:
+    """Provenance in a file of `bindgram evaluate`.
+
+    Raises
+    ------
+    InputError : it is no such file.
+    """
+    try:
+        return json.loads(metrics.read_text(encoding="utf-8"))["provenance"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{metrics}: not metrics of bindgram evaluate; give those of the predictions") from None
 
 
 def write_panel(path: Path, panel: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:

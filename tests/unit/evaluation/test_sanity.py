@@ -11,9 +11,11 @@ from bindgram.data.examples import ExampleTable, skipped_examples
 from bindgram.errors import InputError
 from bindgram.evaluation.sanity import (
     CHECKS,
+    COLUMNS,
     MEANINGS,
     check_sanity,
     filter_counts,
+    read_sanity,
     refuse_failures,
     run_checks,
     write_sanity,
@@ -429,3 +431,16 @@ def test_bedtools_is_asked_for_by_name(monkeypatch):
     regions = make_regions([("c", 0, 10)])
     with pytest.raises(InputError, match="bedtools is not on the PATH"):
         bedtools("intersect", regions, regions)
+
+
+def test_table_is_read_as_it_was_written(tmp_path):
+    written = pd.DataFrame([("labels", "T2", 12, 0, ""), ("summits", "T2", 12, 2, "NA")], columns=list(COLUMNS))
+    write_sanity(tmp_path / "s.tsv", written)
+    pd.testing.assert_frame_equal(read_sanity(tmp_path / "s.tsv"), written, check_dtype=False)
+
+
+@pytest.mark.parametrize("text", ["", "check\ttable\n", "a\tb\nc\n\td\te\n"])
+def test_what_is_no_table_of_checks_is_refused_by_name(tmp_path, text):
+    (tmp_path / "s.tsv").write_text(text)
+    with pytest.raises(InputError, match=r"s\.tsv: not .*sanity checks"):
+        read_sanity(tmp_path / "s.tsv")

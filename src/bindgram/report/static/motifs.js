@@ -27,12 +27,12 @@ const motifs = (() => {
     return html("p", {class: "verdict"}, html("span", {class: `pill ${word === "yes" || word === "no" ? word : ""}`}, word), ` ${sentence}`);
   };
 
-  const pattern = ({name, n_seqlets: n, probabilities, contributions, matches = []}) => {
+  const pattern = ({name, n_seqlets: n, probabilities, contributions, matches = [], reason = ""}) => {
     const best = matches[0], cards = [card(`${name} · ${count(n)} places`, bits(probabilities, `Pattern ${name}`))];
     if (contributions) cards.push(card("what its bases add", plots.logo(plots.matrixColumns(contributions), {label: `Contributions of ${name}`, unit: "log odds"})));
     if (best?.probabilities) cards.push(card(named(best), bits(best.probabilities, `Known motif ${best.motif}`), q(best.q_value)));
     const others = matches.slice(best?.probabilities ? 1 : 0).map(match => `${named(match)} (${q(match.q_value)})`);
-    const like = others.length ? `${best.probabilities ? "Also like" : "Like"} ${others.join("; ")}` : best ? "" : "Like no known motif";
+    const like = others.length ? `${best.probabilities ? "Also like" : "Like"} ${others.join("; ")}` : best ? "" : reason || "Like no known motif";
     return html("div", {class: "pattern"}, html("div", {class: "cards"}, ...cards), like ? note(like) : null);
   };
 
@@ -76,6 +76,7 @@ const motifs = (() => {
 
   const one = (found, panel, options) => {
     const made = [verdict(found)], patterns = found.patterns ?? [], strongest = found.sites ?? [];
+    if (found.patterns_reason) made.push(note(`Patterns: ${found.patterns_reason}`));
     if (patterns.length) {
       const left = patterns.length - MOST_PATTERNS;
       const text = "Patterns that move the score wherever they stand, found in the importance of bases alone; tall letters are certain. "

@@ -27,6 +27,7 @@ from bindgram.evaluation.audit import FEATURES
 from bindgram.evaluation.collect import COLUMNS as COLLECTED_COLUMNS
 from bindgram.evaluation.comparison import COMPARISON_COLUMNS
 from bindgram.evaluation.comparison_files import KEYS as COMPARISON_KEYS
+from bindgram.evaluation.controls import EFFICIENCY_COLUMNS, PERMUTED_COLUMNS, VERDICT_KEYS
 from bindgram.evaluation.evaluate import empty_result
 from bindgram.evaluation.metrics import DEFINITION_COLUMNS, METRICS
 from bindgram.evaluation.overlap import COLUMNS as OVERLAP_COLUMNS
@@ -242,6 +243,7 @@ def test_formats_name_no_path_that_no_rule_makes():
         ("Filter tables", REASON_NAMES),
         ("Overlap table", OVERLAP_COLUMNS),
         ("Homologs", HOMOLOG_COLUMNS),
+        ("Controls", [*EFFICIENCY_COLUMNS, *PERMUTED_COLUMNS, *VERDICT_KEYS]),
         ("Pairs of models", [*PAIR_COLUMNS, "q_value"]),
         ("Comparison", [*COMPARISON_COLUMNS, *COMPARISON_KEYS, "provenance"]),
         ("Audit", [*AUDIT_COLUMNS, *FEATURES]),

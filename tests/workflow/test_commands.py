@@ -83,6 +83,7 @@ def every_kind_of_job(fresh_project):
 def test_every_planned_command_has_known_and_all_required_options(every_kind_of_job):
     commands = [*planned_commands(every_kind_of_job), *planned_commands(every_kind_of_job, "report_available")]
     commands += planned_commands(every_kind_of_job, "store_all", "tiled", "find_rates", "publish", MOTIFS)
+    commands += planned_commands(every_kind_of_job, "data_efficiency", "permuted_control")
     for name, *words in commands:
         given = {word for word in words if word.startswith("--")}
         assert given <= set(OPTIONS[name]), name
@@ -302,3 +303,14 @@ def test_quality_control_that_is_switched_off_is_not_planned(every_kind_of_job, 
     without = {rule for rule, *_ in every_kind_of_job.planned_jobs("--config", f"qc={{{text}}}")}
     assert rules <= planned
     assert not rules & without
+
+
+def test_variants_of_training_data_pass_through_the_rules_of_schemes(fresh_project):
+    jobs = fresh_project.planned_jobs("data_efficiency", "permuted_control")
+    names = {f"genomic_matched-{variant}" for variant in ("n250", "n500", "n1000", "n5000", "permuted")}
+    made = {f"{parent}-{variant}" for rule, _, parent, _, variant in (job for job in jobs if job[0] == "make_variant")}
+    assert made == names
+    schemes = {job[3] for job in jobs if job[0] == "finetune_classifier"}
+    assert schemes == names | {"genomic_matched"}
+    assert {job[2] for job in jobs if job[0] == "make_negatives"} == {"genomic_matched"}
+    assert not {job[0] for job in jobs} & {"score_likelihood", "plot_experiment", "compare_pairs"}

@@ -26,6 +26,7 @@ from bindgram.settings.base import InputError, read_yaml
 from bindgram.settings.costs import estimate
 from bindgram.settings.config import GENOMIC_SCHEMES
 from bindgram.settings.sheets import POOLED_FORMATS, SEQUENCE_FORMATS, StoredFormat, is_url, slug
+from bindgram.settings.variants import PERMUTED, VARIANT
 from bindgram.settings.splits import split_of_experiment, why_held_out
 
 # The signal with which a training job saves its state reaches the Snakemake above it too, which must outlive it.
@@ -60,6 +61,9 @@ ID = "[A-Za-z0-9_-]+"
 SPLITS = CONFIG.split
 EXPERIMENTS = list(PROJECT.selected)
 SCHEMES = CONFIG.negatives.schemes
+NO_VARIANT = rf"(?![A-Za-z0-9_-]*-({VARIANT})\.){ID}"  # names of schemes that are made, not varied
+SIZES = [*SCHEMES, *(f"{scheme}-n{n}" for scheme in SCHEMES for n in CONFIG.data_efficiency.positives)]
+PERMUTED_SCHEMES = [f"{scheme}-{PERMUTED}" for scheme in SCHEMES]
 OTHERS = PROJECT.others  # experiments whose peaks others draw from, selected or not
 MODEL_NAMES = "|".join(CONFIG.trained)  # of all networks that are trained
 COLOURS = "'#0072B2' '#D55E00' '#009E73' '#CC79A7' '#E69F00' '#56B4E9' '#000000'"  # Okabe and Ito 2008
@@ -76,6 +80,7 @@ MODEL_FILES = ("model.safetensors", "config.json")  # of a bundle; config.json i
 MOTIFS = f"resources/motifs/{CONFIG.motifs.library}.meme"
 MOTIFS_RECORD = f"resources/motifs/{CONFIG.motifs.library}.json"
 POSITIVES = "results/examples/{split}/{experiment}/positives.parquet"
+LABELLED = "results/examples/{split}/{experiment}/labelled/{scheme}.parquet"
 NEGATIVES = "results/examples/{split}/{experiment}/negatives/{scheme}.parquet"
 TILED_LABELS = "results/battery/{split}/{experiment}/T4.h5"
 TILED_SCORES = "results/tiled/{model}/{split}/{experiment}/{scheme}/s{seed}.h5"
@@ -1008,14 +1013,14 @@ def correlation_look(n):
     return f"--plotHeight {side} --plotWidth {side + 4} {'--plotNumbers' if n <= 20 else ''}"
 
 
-def collect_options(template, experiments, seeds, baselines):
+def collect_options(template, experiments, seeds, baselines, schemes=SCHEMES):
     """Options of `bindgram collect` that do not depend on what was computed already."""
     return " ".join(
         [
             option("--experiments", ",".join(experiments)),
             option("--models", ",".join(CONFIG.trained)),
             option("--baselines", ",".join(baselines)),
-            option("--schemes", ",".join(SCHEMES)),
+            option("--schemes", ",".join(schemes)),
             option("--seeds", ",".join(map(str, seeds))),
             option("--splits", ",".join(SPLITS)),
             option("--template", template),

@@ -116,6 +116,8 @@ rule make_negatives:
         "results/logs/make_negatives/{split}/{experiment}/{scheme}.log",
     benchmark:
         "results/benchmarks/make_negatives/{split}/{experiment}/{scheme}.tsv"
+    wildcard_constraints:
+        scheme=NO_VARIANT,
     group:
         EXAMPLES_GROUP
     conda:

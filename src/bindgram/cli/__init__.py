@@ -18,6 +18,7 @@ from bindgram.cli.check import check
 from bindgram.cli.collect import collect
 from bindgram.cli.compare import compare
 from bindgram.cli.compare_models import compare_models
+from bindgram.cli.data_efficiency import data_efficiency
 from bindgram.cli.evaluate import evaluate
 from bindgram.cli.export import export
 from bindgram.cli.extract import extract
@@ -31,6 +32,7 @@ from bindgram.cli.negatives import negatives
 from bindgram.cli.overlap import overlap
 from bindgram.cli.pairs import pairs
 from bindgram.cli.panel import panel
+from bindgram.cli.permuted_control import permuted_control
 from bindgram.cli.plot import plot
 from bindgram.cli.positives import positives
 from bindgram.cli.predict import predict
@@ -44,6 +46,7 @@ from bindgram.cli.store import store
 from bindgram.cli.tile import tile
 from bindgram.cli.tokenize import tokenize
 from bindgram.cli.universe import universe
+from bindgram.cli.vary import vary
 from bindgram.cli.verify import verify
 from bindgram.errors import InputError
 
@@ -64,6 +67,7 @@ COMMANDS: tuple[click.Command, ...] = (
     collect,
     compare,
     compare_models,
+    data_efficiency,
     evaluate,
     export,
     extract,
@@ -77,6 +81,7 @@ COMMANDS: tuple[click.Command, ...] = (
     overlap,
     pairs,
     panel,
+    permuted_control,
     plot,
     positives,
     predict,
@@ -90,6 +95,7 @@ COMMANDS: tuple[click.Command, ...] = (
     tile,
     tokenize,
     universe,
+    vary,
     verify,
 )
 for command in COMMANDS:

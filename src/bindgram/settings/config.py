@@ -14,6 +14,7 @@ from bindgram.settings.base import Id, Settings, parse, read_yaml
 from bindgram.settings.baselines import LIKELIHOOD, Baseline, FittedBaseline, LikelihoodBaseline, ModelBaseline
 from bindgram.settings.filters import FilterItem, check_filters, parse_filter
 from bindgram.settings.interpretation import MotifSettings
+from bindgram.settings.variants import DataEfficiencySettings, split_variant
 
 HomologyAction = Literal["report", "remove", "none"]
 Scheme = Literal[
@@ -105,6 +106,8 @@ class NegativesSettings(Settings):
         for name, shares in value.items():
             if name in get_args(Scheme) or name == "published":
                 raise ValueError(f"{name!r} is the name of a scheme; rename the mixture")
+            if split_variant(name)[1]:
+                raise ValueError(f"{name!r} ends like a variant of training data; rename the mixture")
             if abs(sum(shares.values()) - 1) > 1e-6:
                 raise ValueError(f"{name}: the shares sum up to {sum(shares.values()):g}; make it 1")
         return value
@@ -312,6 +315,7 @@ class Config(Settings):
     audit: AuditSettings
     evaluation: EvaluationSettings
     headline: "Headline"
+    data_efficiency: DataEfficiencySettings
     report: ReportSettings
     publish: PublishSettings
     find_rate: FindRateSettings

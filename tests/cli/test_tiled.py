@@ -12,10 +12,12 @@ from click.testing import CliRunner
 
 from bindgram.cli import cli
 from bindgram.data.examples import skipped_examples, write_examples
+from bindgram.data.motifs import Motif, write_motifs
 from bindgram.data.tiled import read_tiled
 from bindgram.errors import InputError
 from bindgram.evaluation.metrics import METRICS
 from bindgram.evaluation.tiled import empty_tiled_result, read_tiled_scores
+from bindgram.provenance import make_provenance
 
 MODEL = {
     "pretrained": "none",
@@ -149,9 +151,24 @@ def test_baselines_are_fitted_and_scan_too(scanned):
     scores = {name: read_tiled_scores(Path(f"{name}.h5")).scores for name in ("gc", "kmer")}
     assert len(np.unique(scores["gc"][np.isfinite(scores["gc"])])) <= 41
     assert not np.array_equal(scores["gc"], scores["kmer"], equal_nan=True)
-    words = f"--baseline kmer {KMER2} b.parquet --labelled out/l.parquet --test-set T2=T2.parquet --revision 1"
-    assert run(f"baseline {words}").exit_code == 0
+    words = f"--baseline kmer {KMER2} b.parquet --labelled out/l.parquet --test-set T2=T2.parquet --seed 1"
+    assert run(f"baseline {words} --threads 1 --revision 1").exit_code == 0
     assert assess("kmer.h5", "b.parquet")["T4.auroc"] is not None
+
+
+def test_motifs_scan_and_gapped_kmers_are_not_defined_on_tiles(scanned):
+    write_motifs(Path("mine.meme"), [Motif("M1", "GC", np.tile([0.1, 0.4, 0.4, 0.1], (6, 1)))])
+    Path("mine.json").write_text(json.dumps({"provenance": make_provenance("motifs", 1, {})}))
+    gapped = {"kind": "gapped_kmer_svm", "kernel": 4, "word_length": 11, "informative": 7, "max_mismatches": 3}
+    gapped |= {"gamma": 1.0, "regularisation": 1.0, "positive_weight": 1.0, "epsilon": 0.001, "max_train": 10}
+    best, svm = (json.dumps(settings, separators=(",", ":")) for settings in ({"kind": "motif"}, gapped))
+    baselines = f"--baseline best {best} best.h5 --baseline svm {svm} svm.h5 --labelled out/l.parquet"
+    made = scan(f"{baselines} --tf GC --motifs mine.meme mine.json")
+    assert made.exit_code == 0, made.output
+    motif, svm = read_tiled_scores(Path("best.h5")), read_tiled_scores(Path("svm.h5"))
+    assert np.isfinite(motif.scores).any()
+    assert svm.status == "skipped"
+    assert svm.reason.startswith("not defined: a support vector machine")
 
 
 def test_without_a_twin_there_is_no_threshold(scanned):

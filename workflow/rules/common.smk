@@ -821,20 +821,32 @@ def of_seeds(template):
     return [template.replace("{seed}", str(seed)) for seed in CONFIG.seeds]
 
 
-def of_baselines(template):
-    """`template` of every fitted baseline, which has the first seed only; other wildcards left open."""
-    return [template.replace("{model}", name).replace("{seed}", str(CONFIG.seeds[0])) for name in CONFIG.fitted]
+# Settings of the baselines that are fitted to examples; those of gapped k-mers take hours and have a rule of their own.
+FITTED = {name: baseline.model_dump() for name, baseline in CONFIG.fitted.items()}
+GAPPED_KMERS = [name for name, settings in FITTED.items() if settings["kind"] == "gapped_kmer_svm"]
+QUICK = [name for name in FITTED if name not in GAPPED_KMERS]
 
 
-FITTED_BASELINES = {name: baseline.model_dump() for name, baseline in CONFIG.fitted.items()}
+def of_baselines(template, names):
+    """`template` of fitted baselines, which have the first seed only; other wildcards left open."""
+    return [template.replace("{model}", name).replace("{seed}", str(CONFIG.seeds[0])) for name in names]
 
 
-def baseline_options(outputs, wildcards):
-    """`--baseline NAME SETTINGS OUTPUT` of every fitted baseline, `outputs` being paths with wildcards."""
+def baseline_options(names, outputs, wildcards):
+    """`--baseline NAME SETTINGS OUTPUT` of fitted baselines, `outputs` being paths with wildcards."""
     return " ".join(
-        f"--baseline {name} {shlex.quote(json.dumps(baseline))} {path.format(**wildcards)}"
-        for (name, baseline), path in zip(FITTED_BASELINES.items(), outputs)
+        f"--baseline {name} {shlex.quote(json.dumps(FITTED[name]))} {path.format(**wildcards)}"
+        for name, path in zip(names, outputs)
     )
+
+
+# The library of known motifs and its record, where a baseline scans for them.
+SCANNED_MOTIFS = [MOTIFS, MOTIFS_RECORD] if any(item["kind"] == "motif" for item in FITTED.values()) else []
+
+
+def motif_options(wildcards):
+    """Options that name the factor of an experiment and the library, where a baseline scans for motifs."""
+    return f"{option('--tf', row(wildcards).tf)} --motifs {' '.join(SCANNED_MOTIFS)}" if SCANNED_MOTIFS else ""
 
 
 def pairs(name, inputs, outputs, wildcards):
@@ -845,9 +857,9 @@ def pairs(name, inputs, outputs, wildcards):
 SEED_FOLDERS = of_seeds(TRAIN_LOG.rpartition("/")[0])
 SEED_PREDICTIONS = of_seeds(PREDICTIONS)
 SEED_METRICS = of_seeds(METRICS)
-BASELINE_TILED_SCORES = of_baselines(TILED_SCORES)
-BASELINE_PREDICTIONS = of_baselines(PREDICTIONS)
-BASELINE_METRICS = of_baselines(METRICS)
+BASELINE_TILED_SCORES = of_baselines(TILED_SCORES, FITTED)
+BASELINE_PREDICTIONS = of_baselines(PREDICTIONS, QUICK)
+BASELINE_METRICS = of_baselines(METRICS, QUICK)
 EVALUATION_SETTINGS = dict(**CONFIG.evaluation.model_dump(), seed=CONFIG.seed, revision=REVISIONS["evaluate"])
 
 
@@ -1078,6 +1090,7 @@ LOG_TEMPLATES = [
     "results/logs/make_published_test_set/{split}/{experiment}.log",
     "results/logs/audit_examples/{split}/{experiment}.log",
     "results/logs/score_baselines/{split}/{experiment}/{scheme}.log",
+    "results/logs/score_gapped_kmers/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
     "results/logs/score_likelihood/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
     "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
     "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}.log",

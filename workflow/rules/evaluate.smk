@@ -67,6 +67,7 @@ rule score_baselines:
     input:
         labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
         sanity=ancient("results/qc/{split}/{experiment}/sanity.tsv"),
+        motifs=SCANNED_MOTIFS,
         test_sets=battery_input,
         homologs=homologs_input,
         tiled=TILED_LABELS,
@@ -85,19 +86,63 @@ rule score_baselines:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        baselines=lambda wildcards: baseline_options(BASELINE_PREDICTIONS, wildcards),
+        baselines=lambda wildcards: baseline_options(QUICK, BASELINE_PREDICTIONS, wildcards),
+        motifs=motif_options,
         test_sets=test_set_options,
         homologs=homologs_options,
         predictions=lambda wildcards: pairs("--predictions", BASELINE_PREDICTIONS, BASELINE_METRICS, wildcards),
         settings=dict(
-            baselines=FITTED_BASELINES,
+            baselines={name: FITTED[name] for name in QUICK},
+            seed=CONFIG.seed,
             baseline_revision=REVISIONS["baseline"],
             evaluation=EVALUATION_SETTINGS,
         ),
     shell:
-        "(bindgram baseline {params.baselines} --labelled {input.labelled} {params.test_sets}"
-        " --revision {params.settings[baseline_revision]}"
+        "(bindgram baseline {params.baselines} --labelled {input.labelled} {params.motifs} {params.test_sets}"
+        " --seed {params.settings[seed]} --threads {threads} --revision {params.settings[baseline_revision]}"
         " && bindgram evaluate {params.predictions} {params.homologs} --tiled {input.tiled}"
+        " --replicates {params.settings[evaluation][bootstrap_replicates]}"
+        " --confidence {params.settings[evaluation][confidence]}"
+        " --max-block-bp {params.settings[evaluation][max_block_bp]} --seed {params.settings[evaluation][seed]}"
+        " --revision {params.settings[evaluation][revision]}) > {log} 2>&1"
+
+
+rule score_gapped_kmers:
+    input:
+        labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
+        sanity=ancient("results/qc/{split}/{experiment}/sanity.tsv"),
+        test_sets=battery_input,
+        homologs=homologs_input,
+        tiled=TILED_LABELS,
+    output:
+        predictions="results/predictions/{model}/{split}/{experiment}/{scheme}/s{seed}.parquet",
+        metrics="results/metrics/{model}/{split}/{experiment}/{scheme}/s{seed}.json",
+    log:
+        "results/logs/score_gapped_kmers/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+    benchmark:
+        "results/benchmarks/score_gapped_kmers/{model}/{split}/{experiment}/{scheme}/s{seed}.tsv"
+    wildcard_constraints:
+        model="|".join(GAPPED_KMERS) or "(?!)",  # the latter matches nothing
+    conda:
+        "../../envs/bio.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 480 * attempt,
+    params:
+        baseline=lambda wildcards: baseline_options([wildcards.model], [PREDICTIONS], wildcards),
+        test_sets=test_set_options,
+        homologs=homologs_options,
+        settings=lambda wildcards: dict(
+            baseline=FITTED[wildcards.model],
+            seed=CONFIG.seed,
+            baseline_revision=REVISIONS["baseline"],
+            evaluation=EVALUATION_SETTINGS,
+        ),
+    shell:
+        "(bindgram baseline {params.baseline} --labelled {input.labelled} {params.test_sets}"
+        " --seed {params.settings[seed]} --threads {threads} --revision {params.settings[baseline_revision]}"
+        " && bindgram evaluate --predictions {output.predictions} {output.metrics} {params.homologs} --tiled {input.tiled}"
         " --replicates {params.settings[evaluation][bootstrap_replicates]}"
         " --confidence {params.settings[evaluation][confidence]}"
         " --max-block-bp {params.settings[evaluation][max_block_bp]} --seed {params.settings[evaluation][seed]}"

@@ -43,6 +43,7 @@ rule score_tiles:
 rule score_tiles_with_baselines:
     input:
         labelled="results/examples/{split}/{experiment}/labelled/{scheme}.parquet",
+        motifs=SCANNED_MOTIFS,
         tiled=TILED_LABELS,
         genome=tiled_genome,
     output:
@@ -57,14 +58,12 @@ rule score_tiles_with_baselines:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        baselines=lambda wildcards: baseline_options(BASELINE_TILED_SCORES, wildcards),
-        settings=dict(
-            baselines=FITTED_BASELINES,
-            revision=REVISIONS["scan"],
-        ),
+        baselines=lambda wildcards: baseline_options(FITTED, BASELINE_TILED_SCORES, wildcards),
+        motifs=motif_options,
+        settings=dict(baselines=FITTED, revision=REVISIONS["scan"]),
     shell:
-        "bindgram scan {params.baselines} --labelled {input.labelled} --tiled {input.tiled} --genome {input.genome[0]}"
-        " --threads {threads} --device cpu --revision {params.settings[revision]} > {log} 2>&1"
+        "bindgram scan {params.baselines} --labelled {input.labelled} {params.motifs} --tiled {input.tiled}"
+        " --genome {input.genome[0]} --threads {threads} --device cpu --revision {params.settings[revision]} > {log} 2>&1"
 
 
 rule evaluate_tiles:

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bindgram.cli.baseline import BASELINE
+from bindgram.cli.baseline import (
+    BASELINE,
+    Baselines,
+    Motifs,
+    known_to,
+    motifs_option,
+    provenance_of,
+    tf_option,
+)
 from bindgram.cli.options import (
     ExistingDirectory,
     ExistingFile,
@@ -16,10 +24,10 @@ from bindgram.cli.options import (
 )
 from bindgram.errors import InputError
 from bindgram.provenance import make_provenance
-from bindgram.settings.baselines import FittedBaseline
 
 if TYPE_CHECKING:
     from bindgram.data.tiled import TiledLabels
+    from bindgram.evaluation.fitted import Known
     from bindgram.genome.fasta import Genome
 
 
@@ -43,15 +51,19 @@ if TYPE_CHECKING:
 @click.option("--labelled", type=ExistingFile, help="Labelled examples to which baselines are fitted.")
 @click.option("--tiled", type=ExistingFile, required=True, help="Labels of the tiles from bindgram battery (HDF5).")
 @click.option("--genome", type=ExistingFile, required=True, help="Unpacked FASTA with its index beside it.")
+@tf_option
+@motifs_option
 @threads_option
 @device_option
 @revision_option
 def scan(
     bundles: tuple[tuple[Path, Path], ...],
-    baselines: tuple[tuple[str, FittedBaseline, Path], ...],
+    baselines: Baselines,
     labelled: Path | None,
     tiled: Path,
     genome: Path,
+    tf: str | None,
+    motifs: Motifs,
     threads: int,
     device: str,
     revision: int,
@@ -69,7 +81,8 @@ def scan(
         if bundles:
             _scan_with_bundles(bundles, tiles, opened, threads, device, revision)
         if baselines:
-            _scan_with_baselines(baselines, labelled, tiles, opened, revision)
+            known = known_to(baselines, tf, motifs, seed=0, threads=threads)  # none that scores tiles draws anything
+            _scan_with_baselines(baselines, known, motifs, labelled, tiles, opened, revision)
 
 
 def _scan_with_bundles(
@@ -101,22 +114,24 @@ def _scan_with_bundles(
 
 
 def _scan_with_baselines(
-    baselines: tuple[tuple[str, FittedBaseline, Path], ...],
+    baselines: Baselines,
+    known: "Known",
+    motifs: Motifs,
     labelled: Path,
     tiles: "TiledLabels",
     genome: "Genome",
     revision: int,
 ) -> None:
     from bindgram.data.examples import read_examples
-    from bindgram.evaluation.baselines import BASELINES, Unfitted, score_tiles
+    from bindgram.evaluation.baselines import score_tiles
+    from bindgram.evaluation.fitted import Unfitted
     from bindgram.evaluation.tiled import TiledScores, write_tiled_scores
 
     examples = read_examples(labelled)
     inputs = {"labelled": examples.provenance, "tiled": tiles.provenance}
     for name, settings, output in baselines:
-        used = {"name": name} | settings.model_dump()
-        provenance = make_provenance("scan", revision, used, inputs, packages=BASELINES[settings.kind].packages)
-        scores = score_tiles(examples, tiles, genome, settings)
+        provenance = provenance_of("scan", revision, name, settings, inputs, motifs)
+        scores = score_tiles(examples, tiles, genome, settings, known)
         if isinstance(scores, Unfitted):
             scored = TiledScores(status="skipped", reason=scores.reason, provenance=provenance)
         else:

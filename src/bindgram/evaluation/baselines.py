@@ -4,8 +4,8 @@ What they explain is no achievement of a model, so that they stand beside every 
 known motif of the factor, and gapped k-mers.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ import pandas as pd
 from bindgram.data.examples import ExampleTable
 from bindgram.data.tiled import TiledLabels, tile_codes
 from bindgram.errors import InputError
+from bindgram.evaluation.fitted import Fitted, Kind, Known, Training, Unfitted
+from bindgram.evaluation.gapped_kmer import SLOW_ON_TILES, fit_gapped_kmers
+from bindgram.evaluation.motif_scan import fit_motif
 from bindgram.evaluation.predictions import Scale, empty_predictions, prediction_rows, skipped_reasons
 from bindgram.genome.fasta import Genome
 from bindgram.sequence.dna import codes_of, gc_fraction
@@ -25,39 +28,6 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MAX_ITERATIONS = 5000
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a baseline is fitted to: (N, L) base codes with (N,) labels 0/1, both classes present."""
-
-    codes: np.ndarray
-    labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A fitted baseline: `score` takes (N, L) base codes to (N,) scores that are equal for both strands."""
-
-    score: Callable[[np.ndarray], np.ndarray]
-    details: Mapping[str, Any] = field(default_factory=dict)  # what it chose
-
-
-@dataclass(frozen=True)
-class Unfitted:
-    """A baseline that cannot be fitted here, and why: "not defined: ..."."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of baseline: `fit` holds what a fitted one needs (files, say) until its context ends."""
-
-    fit: Callable[[Any, Training], AbstractContextManager[Fitted | Unfitted]]
-    scale: Scale
-    packages: Sequence[str] = ()  # whose versions bear on the scores
-    why_no_tiles: str = ""  # why the tiles of T4 are not scored; "" where they are
 
 
 @dataclass(frozen=True)
@@ -99,7 +69,7 @@ def fit_logistic(features: np.ndarray, labels: np.ndarray, inverse_regularisatio
 
 
 @contextmanager
-def fit_kmers(settings: KmerBaseline, training: Training) -> Iterator[Fitted]:
+def fit_kmers(settings: KmerBaseline, training: Training, _known: Known) -> Iterator[Fitted]:
     """Logistic regression on composition; scores are log odds."""
     from threadpoolctl import threadpool_limits
 
@@ -109,7 +79,11 @@ def fit_kmers(settings: KmerBaseline, training: Training) -> Iterator[Fitted]:
         yield Fitted(lambda codes: model.decision_function(composition(codes, settings.k)))
 
 
-BASELINES: dict[str, Kind] = {"kmer": Kind(fit_kmers, "log_odds", ["scikit-learn"])}
+BASELINES: dict[str, Kind] = {
+    "kmer": Kind(fit_kmers, "log_odds", ["scikit-learn"]),
+    "motif": Kind(fit_motif, "arbitrary", ["lightmotif"]),
+    "gapped_kmer_svm": Kind(fit_gapped_kmers, "arbitrary", why_no_tiles=SLOW_ON_TILES),
+}
 
 
 def why_untrained(labelled: ExampleTable) -> str:
@@ -119,7 +93,7 @@ def why_untrained(labelled: ExampleTable) -> str:
 
 
 def score_test_sets(
-    labelled: ExampleTable, tests: Mapping[str, ExampleTable], settings: FittedBaseline
+    labelled: ExampleTable, tests: Mapping[str, ExampleTable], settings: FittedBaseline, known: Known
 ) -> ScoredTestSets:
     """Fit on the training rows of `labelled` and score every row of every test set.
 
@@ -137,7 +111,7 @@ def score_test_sets(
         skipped = {}
     if reason:
         return ScoredTestSets(empty_predictions(), kind.scale, "skipped", reason, skipped)
-    with kind.fit(settings, _training(labelled)) as fitted:
+    with kind.fit(settings, _training(labelled), known) as fitted:
         if isinstance(fitted, Unfitted):
             return ScoredTestSets(empty_predictions(), kind.scale, "skipped", fitted.reason, skipped)
         rows = [
@@ -150,7 +124,7 @@ def score_test_sets(
 
 
 def score_tiles(
-    labelled: ExampleTable, tiled: TiledLabels, genome: Genome, settings: FittedBaseline
+    labelled: ExampleTable, tiled: TiledLabels, genome: Genome, settings: FittedBaseline, known: Known
 ) -> np.ndarray | Unfitted:
     """Fit on the training rows of `labelled` and score the tiles that are not ignored: (tiles,) scores.
 
@@ -166,7 +140,7 @@ def score_tiles(
     width = training.codes.shape[1]
     if width != tiled.width:
         raise InputError(f"tiles of {tiled.width} bp, but training examples of {width} bp; make both with one width")
-    with kind.fit(settings, training) as fitted:
+    with kind.fit(settings, training, known) as fitted:
         if isinstance(fitted, Unfitted):
             return fitted
         return np.concatenate([np.empty(0), *map(fitted.score, tile_codes(tiled, genome))])

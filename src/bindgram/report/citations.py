@@ -13,10 +13,14 @@ REFERENCES = {
     "regions of the genome. Scientific Reports 9, 9354. doi:10.1038/s41598-019-45839-z",
     "delong1988": "DeLong ER, DeLong DM, Clarke-Pearson DL (1988). Comparing the areas under two or more correlated "
     "receiver operating characteristic curves: a nonparametric approach. Biometrics 44, 837-845. doi:10.2307/2531595",
+    "ghandi2014": "Ghandi M, Lee D, Mohammad-Noori M, Beer MA (2014). Enhanced regulatory sequence prediction using "
+    "gapped k-mer features. PLoS Computational Biology 10, e1003711. doi:10.1371/journal.pcbi.1003711",
     "howard2018": "Howard J, Ruder S (2018). Universal language model fine-tuning for text classification. ACL, "
     "328-339. doi:10.18653/v1/P18-1031",
     "kunsch1989": "Künsch HR (1989). The jackknife and the bootstrap for general stationary observations. Annals of "
     "Statistics 17, 1217-1241. doi:10.1214/aos/1176347265",
+    "lee2016": "Lee D (2016). LS-GKM: a new gkm-SVM for large-scale datasets. Bioinformatics 32, 2196-2198. "
+    "doi:10.1093/bioinformatics/btw142",
     "luo2023": "Luo H, Shan W, Chen C, Ding P, Luo L (2023). Improving language model of human genome for DNA-protein "
     "binding prediction based on task-specific pre-training. Interdisciplinary Sciences 15, 32-43. "
     "doi:10.1007/s12539-022-00537-9",
@@ -38,6 +42,8 @@ REFERENCES = {
     "evaluating binary classifiers on imbalanced datasets. PLoS ONE 10, e0118432. doi:10.1371/journal.pone.0118432",
     "steinegger2017": "Steinegger M, Söding J (2017). MMseqs2 enables sensitive protein sequence searching for the "
     "analysis of massive data sets. Nature Biotechnology 35, 1026-1028. doi:10.1038/nbt.3988",
+    "wasserman2004": "Wasserman WW, Sandelin A (2004). Applied bioinformatics for the identification of regulatory "
+    "elements. Nature Reviews Genetics 5, 276-287. doi:10.1038/nrg1315",
 }
 _CITED = re.compile(r"\[(@\w+(?:; ?@\w+)*)\]")
 

@@ -6,7 +6,7 @@ from typing import Any
 from bindgram.evaluation.statistics import BLOCKS_PER_TESTED_LENGTH, MIN_POSITIVE_BLOCKS
 from bindgram.report.versions import versions_of
 from bindgram.settings import Config
-from bindgram.settings.baselines import KmerBaseline
+from bindgram.settings.baselines import GappedKmerBaseline, KmerBaseline, MotifBaseline
 
 _SOFTWARE = {  # package to how it is called in a text
     "bindgram": "bindgram {}",
@@ -43,6 +43,19 @@ def _baselines(config: Config) -> Iterator[str]:
         "Further baselines were logistic regressions on standardised composition fitted to the same training rows: "
         f"{', '.join(counted)}."
     )
+    for name, item in config.baselines.items():
+        if isinstance(item, MotifBaseline):
+            yield (
+                f"{name} is the best match on either strand of a motif of the factor in {config.motifs.library}, with "
+                "a pseudocount of the root of the number of sites [@wasserman2004]; of several motifs the one with the "
+                "highest AUROC on the training rows."
+            )
+        if isinstance(item, GappedKmerBaseline):
+            yield (
+                f"{name} is a support vector machine on gapped k-mers [@ghandi2014] by LS-GKM [@lee2016], kernel "
+                f"{item.kernel}, words of {item.word_length} bp with {item.informative} informative bases and up to "
+                f"{item.max_mismatches} mismatches, on at most {item.max_train:,} training rows."
+            )
     if config.likelihood:
         yield (
             "Where a model starts from a causal language model, that one alone is a baseline too (likelihood_<name>): "

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bindgram.evaluation.calibration import N_BINS
+from bindgram.evaluation.comparison import MIN_MODELS, MIN_TFS
+from bindgram.evaluation.resampling import MAX_FPR
 from bindgram.evaluation.statistics import BLOCKS_PER_TESTED_LENGTH, MIN_POSITIVE_BLOCKS
 from bindgram.report.versions import versions_of
 from bindgram.settings import Config
@@ -13,6 +16,7 @@ _SOFTWARE = {  # package to how it is called in a text
     "snakemake": "Snakemake {} [@molder2021]",
     "torch": "PyTorch {} [@paszke2019]",
     "scikit-learn": "scikit-learn {} [@pedregosa2011]",
+    "scipy": "SciPy {} [@virtanen2020]",
 }
 
 
@@ -20,7 +24,9 @@ def evaluation_paragraphs(config: Config) -> Iterator[tuple[str, str]]:
     """Title and text of each part."""
     yield "Models and baselines", _models(config)
     yield "Metrics and thresholds", _metrics()
+    yield "Calibration", _calibration()
     yield "Intervals", _intervals(config)
+    yield "Comparison of models", _comparison(config)
 
 
 def _models(config: Config) -> str:
@@ -66,10 +72,26 @@ def _baselines(config: Config) -> Iterator[str]:
 
 def _metrics() -> str:
     return (
-        "We report AUROC, average precision (without interpolation [@saito2015]) and the Matthews correlation (MCC "
-        "[@matthews1975]). The MCC threshold of a test set maximises MCC on its validation twin; it was never chosen "
-        "on the test set. Average precision depends on the share of positives, which is its value for random scores: "
-        "it is compared within a test set only."
+        "We report AUROC, average precision (without interpolation [@saito2015]) and the partial AUROC up to a false "
+        f"positive rate of {MAX_FPR:g}, standardised to 0.5 for chance and 1 for no error [@mcclish1989]. Average "
+        "precision depends on the share of positives, which is its value for random scores: it is compared within a "
+        "test set only. Recall at a false discovery rate of 10 % and of 50 % is given at the natural prevalence, the "
+        "share of windows that hold a summit in the training regions, by weighting negatives. Calls are made from "
+        "the score that maximises the Matthews correlation (MCC [@matthews1975]) on the validation twin of a test "
+        "set, never on the test set; with them come MCC, F1, accuracy, precision, recall and specificity. The strand "
+        "difference is the mean absolute difference between the scores of a sequence and of its reverse complement. A "
+        "metric that cannot be computed (one class only, equal scores, no validation twin) is reported as not defined, "
+        "with the reason; it never has a value by convention."
+    )
+
+
+def _calibration() -> str:
+    return (
+        "Where scores are log odds, their sigmoid is taken as the probability that a model states. It is measured by "
+        f"the Brier score [@brier1950] and the expected calibration error over {N_BINS} bins of equally many examples "
+        "[@naeini2015], once as stated, and once after a temperature [@guo2017] and an offset were fitted on the "
+        "validation twin by maximum likelihood with smoothed targets [@platt1999]. The offset carries the ratio of "
+        "classes of the test set."
     )
 
 
@@ -82,6 +104,22 @@ def _intervals(config: Config) -> str:
         f"bp. Examples without coordinates were resampled one by one. With fewer than {MIN_POSITIVE_BLOCKS} blocks "
         "that hold positives the interval is marked as unreliable. Intervals hold for one trained model; how much "
         "training varies is seen in the seeds."
+    )
+
+
+def _comparison(config: Config) -> str:
+    settings = config.evaluation
+    return (
+        "Two models are compared in each experiment on the same replicates of the test set, seeds averaged: a win or a "
+        f"loss is an interval of the difference ({100 * settings.confidence:g} %, {settings.bootstrap_replicates:,} "
+        "replicates) that leaves out 0. Differences of AUROC are tested by DeLong's method too [@delong1988; "
+        "@sun2014]. Across experiments every transcription factor has one vote, the mean of its experiments: over "
+        "factors we give the median difference, the estimate of Hodges and Lehmann with its interval [@hodges1963], "
+        "Wilcoxon's signed-rank test [@wilcoxon1945] and the rank-biserial correlation as effect size [@kerby2014]. "
+        "P-values are corrected over pairs of models, and those of experiments over the experiments [@benjamini1995]. "
+        f"With {MIN_MODELS} models and {MIN_TFS} factors or more, ranks are compared by Friedman's test "
+        "[@friedman1937] and Nemenyi's critical difference [@demsar2006], as scikit-posthocs computes it "
+        "[@terpilowski2019]."
     )
 
 

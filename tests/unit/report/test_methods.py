@@ -112,7 +112,15 @@ def test_citations_are_numbered_in_the_order_of_the_text_and_each_has_its_refere
 
 
 def test_every_reference_can_be_found():
-    assert [key for key, text in REFERENCES.items() if "doi:10." not in text and "https://" not in text] == []
+    places = ("doi:10.", "https://", "ISBN ")
+    assert [key for key, text in REFERENCES.items() if not any(place in text for place in places)] == []
+
+
+def test_words_on_numbers_follow_the_settings_and_the_code(config):
+    told = dict(paragraphs(changed(config, evaluation={"confidence": 0.9, "bootstrap_replicates": 321}), {}))
+    assert "(90 %, 321 replicates)" in told["Comparison of models"]
+    assert "false positive rate of 0.1" in told["Metrics and thresholds"]
+    assert "over 10 bins" in told["Calibration"]
 
 
 def test_software_names_the_version_of_torch_that_trained(config):

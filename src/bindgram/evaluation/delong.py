@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from bindgram.evaluation.statistics import midranks
+from bindgram.evaluation.statistics import area_placements
 
 RELATIVE_ROUNDING = 1e-12  # of a variance: what is below came from rounding
 
@@ -29,25 +29,6 @@ class AreaTest:
     standard_error: float | None
     p_value: float | None
     reason: str = ""
-
-
-def area_placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of the negatives below each positive, and of the positives above each negative, ties counting half.
-
-    Parameters
-    ----------
-    labels : (N,) 0 or 1, both present. scores : (N,) finite.
-
-    Returns
-    -------
-    (P,) and (N - P,), in the order of the examples; the mean of either is the area under the ROC curve.
-    """
-    positive = labels == 1
-    n_positives, n_negatives = int(positive.sum()), int((~positive).sum())
-    ranks = midranks(scores)
-    below = (ranks[positive] - midranks(scores[positive])) / n_negatives
-    above = 1 - (ranks[~positive] - midranks(scores[~positive])) / n_positives
-    return below, above
 
 
 def delong_covariance(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ import pandas as pd
 from bindgram.errors import InputError
 from bindgram.evaluation.collect import provenance_path
 from bindgram.evaluation.delong import AreaTest, contrast_test, delong_covariance
+from bindgram.evaluation.evaluate import why_unusable
 from bindgram.evaluation.metrics import NOT_DEFINED, one_class_reason
 from bindgram.evaluation.replicates import CURVE_METRICS, paired_replicates
 from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, curve_counts, percentile_interval
@@ -164,17 +165,10 @@ def align_scores(
         examples = rows if examples is None else examples
         values = _in_order_of(examples, rows, one)
         scores[one.model, one.seed] = values
-        if reason := why_unusable(values):
+        labels, names = examples["label"].to_numpy(), examples["example_id"].to_numpy(object)
+        if not one_class_reason(labels) and (reason := why_unusable(labels, values, names.__getitem__, test_set)):
             reasons.setdefault(one.model, f"{one.model}, seed {one.seed}: {reason}")
     return pd.DataFrame() if examples is None else examples, scores, reasons
-
-
-def why_unusable(scores: np.ndarray) -> str:
-    """Why scores cannot rank examples, or nothing."""
-    n_bad = int((~np.isfinite(scores)).sum())
-    if n_bad:
-        return f"{n_bad} of {len(scores)} scores are not finite"
-    return "all scores are equal" if len(scores) > 1 and (scores == scores[0]).all() else ""
 
 
 def _in_order_of(examples: pd.DataFrame, rows: pd.DataFrame, one: Scored) -> np.ndarray:

@@ -216,10 +216,8 @@ def auroc_interval(
     """
     positive = labels == 1
     n_positives, n_negatives = int(positive.sum()), int((~positive).sum())
-    ranks = midranks(scores)
-    placement = np.empty(len(scores))  # share of negatives below each positive, and of positives above each negative
-    placement[positive] = (ranks[positive] - midranks(scores[positive])) / n_negatives
-    placement[~positive] = 1 - (ranks[~positive] - midranks(scores[~positive])) / n_positives
+    placement = np.empty(len(scores))
+    placement[positive], placement[~positive] = area_placements(labels, scores)
     value = float(placement[positive].mean())
     influence = (placement - value) / np.where(positive, n_positives, n_negatives)
     _, cluster = np.unique(clusters, return_inverse=True)
@@ -227,6 +225,25 @@ def auroc_interval(
     deviation = float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()))
     reach = NormalDist().inv_cdf((1 + confidence) / 2) * deviation
     return value, max(0.0, value - reach), min(1.0, value + reach)
+
+
+def area_placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the negatives below each positive, and of the positives above each negative, ties counting half.
+
+    Parameters
+    ----------
+    labels : (N,) 0 or 1, both present. scores : (N,) finite.
+
+    Returns
+    -------
+    (P,) and (N - P,), in the order of the examples; the mean of either is the area under the ROC curve.
+    """
+    positive = labels == 1
+    n_positives, n_negatives = int(positive.sum()), int((~positive).sum())
+    ranks = midranks(scores)
+    below = (ranks[positive] - midranks(scores[positive])) / n_negatives
+    above = 1 - (ranks[~positive] - midranks(scores[~positive])) / n_positives
+    return below, above
 
 
 def midranks(values: np.ndarray) -> np.ndarray:

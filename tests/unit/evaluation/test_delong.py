@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from bindgram.evaluation.delong import area_placements, delong_covariance, delong_test
-from bindgram.evaluation.statistics import auroc_interval
+from bindgram.evaluation.delong import delong_covariance, delong_test
+from bindgram.evaluation.statistics import area_placements, auroc_interval
 
 # DeLong et al. 1988: 43 patients with all three tests; albumin, total protein, K-G score, outcome. The numbers below
 # are those of SAS/STAT's documentation of PROC LOGISTIC, "Comparing Receiver Operating Characteristic Curves".

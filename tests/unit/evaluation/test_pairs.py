@@ -164,9 +164,9 @@ def undefined_reason(scored, other="gc"):
 def test_unusable_scores_are_not_defined_with_the_reason(scored):
     frame = scored[1].frame
     diverged = Scored("good", "2", frame.assign(score=frame["score"].where(frame.index > 2)), FINE)
-    assert undefined_reason([scored[0], diverged, *scored[2:]]).endswith("good, seed 2: 3 of 600 scores are not finite")
+    assert "good, seed 2: 3 of 600 scores of T2 are not finite" in undefined_reason([scored[0], diverged, *scored[2:]])
     constant = Scored("gc", "1", frame.assign(score=0.5), FINE)
-    assert undefined_reason([*scored[:-1], constant]).endswith("gc, seed 1: all scores are equal")
+    assert "gc, seed 1: all 600 scores of T2 are 0.5" in undefined_reason([*scored[:-1], constant])
 
 
 def test_one_class_and_missing_test_sets_are_not_defined_with_the_reason(scored):

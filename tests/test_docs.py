@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
 
+import click
 import pytest
 import yaml
 from pydantic import BaseModel
@@ -338,8 +339,9 @@ def test_commands_of_the_readme_have_known_and_all_required_options():
     assert len(calls) >= 8
     for name, *words in calls:
         options = {word for word in words if word.startswith("--")}
-        assert options <= {text for option in known[name].params for text in option.opts}, name
-        assert {text for option in known[name].params if option.required for text in option.opts} <= options, name
+        named = [option for option in known[name].params if isinstance(option, click.Option)]
+        assert options <= {text for option in named for text in option.opts}, name
+        assert {text for option in named if option.required for text in option.opts} <= options, name
 
 
 def test_commands_of_the_readme_give_the_revisions_of_the_configuration():

@@ -1,7 +1,13 @@
 """Grad-CAM: where a convolutional encoder found what its head looked at.
 
+Grad-CAM weights a channel by its mean gradient over positions, which suits heads that take means. Ours take maxima
+too, and what is nowhere near its highest value is not read at all: so each value is weighted by its own gradient,
+which is the same where a head takes means (HiResCAM).
+
 References
 ----------
+Draelos, Carin (2020), Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks,
+https://arxiv.org/abs/2011.08891
 Selvaraju et al. (2017), Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization,
 https://arxiv.org/abs/1610.02391
 """
@@ -21,7 +27,7 @@ from bindgram.settings.attribution import AttributionSettings
 def grad_cam(
     scorer: OneHotScorer, codes: np.ndarray, settings: AttributionSettings, rng: np.random.Generator
 ) -> Attribution:
-    """Rectified sum of an encoder's channels, each weighted by its mean gradient: (N, L), never negative.
+    """Rectified sum over an encoder's channels of value times gradient: (N, L), never negative.
 
     Not captum's `LayerGradCam`, which knows neither the two strands of an encoder's positions nor bases.
     """
@@ -47,7 +53,7 @@ def _map_of(scorer: OneHotScorer, bases: Tensor) -> Tensor:
         values = features.values.requires_grad_()
         score = scorer.classifier.head(replace(features, values=values), Batch()).sum()
         (slopes,) = torch.autograd.grad(score, values)
-    found = (slopes.mean(dim=1, keepdim=True) * values.detach()).sum(dim=2).relu()
+    found = (slopes * values.detach()).sum(dim=2).relu()
     if getattr(scorer.classifier.encoder, "strand_symmetric", False):
         ahead, back = found.chunk(2, dim=1)  # positions of the other strand follow, from its start on
         found = ahead + back.flip(1)

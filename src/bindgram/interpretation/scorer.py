@@ -62,7 +62,7 @@ class OneHotScorer(nn.Module):
         if not self._reads_tokens or self.vocabulary is None:
             return MIXTURE_CELLS
         n_tokens = self.vocabulary.n_tokens(self.width)
-        return max(1, MIXTURE_CELLS // (n_tokens * 4**self.vocabulary.k * (1 if self.strand_symmetric else 2)))
+        return max(1, MIXTURE_CELLS // (2 * n_tokens * 4**self.vocabulary.k))  # of both strands
 
     @property
     def _reads_tokens(self) -> bool:

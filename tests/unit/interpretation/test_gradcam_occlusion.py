@@ -30,6 +30,19 @@ def test_the_map_peaks_in_the_middle_of_the_planted_filter_on_either_strand(moti
     assert (found.values >= 0).all()
 
 
+def test_a_head_that_takes_the_maximum_reads_one_place_of_two_sites():
+    """The weaker of two sites is not read, so that nothing would change without it."""
+    codes, places = planted(10)
+    weaker = (places + 30) % 52
+    at = weaker[:, None] + np.arange(len(MOTIF))
+    np.put_along_axis(codes, at, np.where(np.arange(len(MOTIF)) == 3, 3, MOTIF)[None].repeat(10, axis=0), axis=1)
+    found = attribute("grad_cam", motif_scorer(), codes, SETTINGS, np.random.default_rng(1)).values
+    apart = np.abs(weaker - places) > 16
+    assert apart.any()
+    assert (np.take_along_axis(found, at, axis=1)[apart] == 0).all()
+    assert (found.argmax(axis=1) - places)[apart].tolist() == [3] * apart.sum()
+
+
 def test_pooled_positions_are_stretched_to_the_bases_they_hold():
     weights = stretching(3, 8, 3.0).numpy()
     assert weights.shape == (3, 8)

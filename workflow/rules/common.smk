@@ -636,6 +636,11 @@ def test_set_options(wildcards):
 TILED_EXPERIMENTS = [name for name, row in PROJECT.selected.items() if row.has_coordinates]
 
 
+def tiled_in_report():
+    """The table of T4, where the configuration has it in every run."""
+    return ["results/tiled.tsv"] if CONFIG.tiled.in_report else []
+
+
 def tiled_genome(wildcards):
     """Genome and index that the tiles of an experiment are read from."""
     folder = f"resources/assemblies/{assembly_of(wildcards)}"
@@ -1118,6 +1123,7 @@ REPORT_SOURCES = " ".join(
         option("--interpretation-template", INTERPRETATION),
         options("--benchmark-template", COST_TEMPLATES),
         *(f"--tiles {assembly} {path}" for assembly, path in report_tiles().items()),
+        options("--tiled", tiled_in_report()),
     ]
 )
 

@@ -140,6 +140,7 @@ rule write_report:
         comparison="results/comparison.json",
         tiles=list(report_tiles().values()),
         sheet=ancient(CONFIG.experiments),
+        tiled=tiled_in_report(),
     output:
         page=report(
             "results/report/index.html",

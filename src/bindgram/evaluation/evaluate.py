@@ -24,7 +24,7 @@ from bindgram.evaluation.metrics import (
     one_class_reason,
 )
 from bindgram.evaluation.resampling import FALSE_DISCOVERY_RATES, MAX_FPR, Examples
-from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, percentile_interval
+from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, replicate_interval
 from bindgram.provenance import step_rng
 
 MIN_PER_CLASS = 20  # test examples; with fewer the result is flagged with their number
@@ -121,6 +121,7 @@ def measure(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Value, interval and flag of every metric, or the reason why it is not defined."""
+    n_positive_blocks = len(np.unique(examples.blocks[examples.labels == 1]))
     values = examples.metrics()(np.ones((1, examples.ranked.n_blocks)))
     drawn = examples.bootstrap(replicates, rng)
     result: dict[str, Any] = {}
@@ -129,7 +130,10 @@ def measure(
         if reason:
             result |= undefined_result([name], f"{NOT_DEFINED}{reason}")
             continue
-        low, high = percentile_interval(drawn[name], confidence)
+        metric = METRICS[name]
+        low, high = replicate_interval(
+            float(values[name][0]), drawn[name], n_positive_blocks, confidence, metric.lowest, metric.highest
+        )
         result |= {name: float(values[name][0]), f"{name}.low": low, f"{name}.high": high}
     positives = int((examples.labels == 1).sum())
     prior = examples.prior or positives / len(examples.labels)

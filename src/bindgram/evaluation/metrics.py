@@ -4,6 +4,7 @@ A metric that cannot be computed is *not defined*: its value is null and its rea
 never replaced by the value of a coin.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,7 @@ class Metric:
     better : ``higher``, ``lower``, or "" where neither is.
     definition : one sentence. reference : where it comes from, "" where it needs none.
     needs : what it is not defined without, of `CLASSES`, `TWIN`, `LOG_ODDS`, `PRIOR`, `STRANDS`.
+    lowest, highest : values that it can have.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Metric:
     definition: str
     reference: str
     needs: tuple[str, ...]
+    lowest: float = 0.0
+    highest: float = 1.0
 
 
 _FAWCETT = "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010"
@@ -107,6 +111,7 @@ METRICS: dict[str, Metric] = {
             f"Matthews correlation of calls and labels {_AT_THRESHOLD}; 0 where all calls agree.",
             "Matthews 1975, doi:10.1016/0005-2795(75)90109-9",
             _CALLS,
+            lowest=-1.0,
         ),
         Metric(
             "f1",
@@ -192,6 +197,7 @@ METRICS: dict[str, Metric] = {
             "Mean absolute difference between the score of a sequence and that of its reverse complement.",
             "",
             (STRANDS, LOG_ODDS),
+            highest=math.inf,
         ),
     )
 }

@@ -144,6 +144,7 @@ class TiledSettings(Settings):
     """The tiled block, test set T4."""
 
     twin: Id
+    in_report: bool
 
 
 class QcSettings(Settings):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
 
 from bindgram.evaluation import statistics
+from bindgram.evaluation.resampling import Examples
 from bindgram.evaluation.statistics import (
     assign_blocks,
     auroc_interval,
@@ -16,6 +17,7 @@ from bindgram.evaluation.statistics import (
     midranks,
     percentile_interval,
     rank_scores,
+    replicate_interval,
     replicate_metrics,
 )
 
@@ -209,3 +211,43 @@ def test_interval_holds_the_truth_as_often_as_it_says():
 
 def test_ranks_of_ties_are_shared():
     assert midranks(np.array([3.0, 1.0, 3.0, 7.0, 3.0])).tolist() == [3, 1, 3, 5, 3]
+
+
+def test_interval_of_replicates_by_hand():
+    """Places of 0.25 and 0.75 are pi / 6 and pi / 3: the spread of both is pi / (6 sqrt 2), t of 3 at 0.9 is 1.6377."""
+    reach = 1.637744 * np.pi / (6 * np.sqrt(2)) * np.sqrt(4 / 3)
+    low, high = replicate_interval(0.5, np.array([0.25, np.nan, 0.75]), 4, 0.8, 0.0, 1.0)
+    assert (low, high) == pytest.approx((np.sin(np.pi / 4 - reach) ** 2, np.sin(np.pi / 4 + reach) ** 2), abs=1e-6)
+    shifted = replicate_interval(0.0, np.array([-0.5, 0.5]), 4, 0.8, -1.0, 1.0)
+    assert shifted == pytest.approx((2 * low - 1, 2 * high - 1))
+    plain = replicate_interval(2.0, np.array([1.0, 3.0]), 4, 0.8, 0.0, np.inf)
+    assert plain == pytest.approx((0.0, 2 + 1.637744 * np.sqrt(2) * np.sqrt(4 / 3)))
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30), st.floats(0, 1), st.integers(2, 100))
+def test_interval_of_replicates_holds_the_value_and_stays_in_range(drawn, value, n_blocks):
+    low, high = replicate_interval(value, np.array(drawn), n_blocks, 0.95, 0.0, 1.0)
+    assert 0 <= low <= value <= high <= 1
+
+
+def test_no_interval_without_two_replicates_or_two_blocks():
+    assert replicate_interval(0.5, np.array([0.4, np.nan]), 9, 0.95, 0.0, 1.0) == (None, None)
+    assert replicate_interval(0.5, np.array([0.4, 0.6]), 1, 0.95, 0.0, 1.0) == (None, None)
+
+
+def test_interval_holds_the_truth_more_often_than_percentiles_do_where_blocks_are_few():
+    rng = np.random.default_rng(3)
+    labels, blocks = np.tile([1, 0, 0, 0], 60), np.repeat(np.arange(12), 20)
+    truth, held = NormalDist().cdf(1.5 / np.sqrt(2 * 1.25)), {"ours": 0, "percentile": 0}
+    for _ in range(200):
+        scores = rng.normal(size=240) + 1.5 * labels + 0.5 * rng.normal(size=12)[blocks]
+        examples = Examples(labels, scores, blocks)
+        drawn = examples.bootstrap(100, rng)["auroc"]
+        value = float(examples.metrics()(np.ones((1, 12)))["auroc"][0])
+        for name, (low, high) in (
+            ("ours", replicate_interval(value, drawn, 12, 0.9, 0.0, 1.0)),
+            ("percentile", percentile_interval(drawn, 0.9)),
+        ):
+            held[name] += low <= truth <= high
+    assert held["percentile"] < held["ours"]
+    assert 0.86 < held["ours"] / 200 < 0.95

@@ -41,7 +41,7 @@ def test_words_follow_the_settings(config):
         "window of 123 bp",
         "4,567 strongest",
         "2.5 negatives per positive",
-        "90 % percentile",
+        "90 % intervals from the spread",
         "321 bootstrap",
     ):
         assert words in text

@@ -99,7 +99,8 @@ def _intervals(config: Config) -> str:
     settings = config.evaluation
     return (
         f"Intervals are {100 * settings.confidence:g} % intervals from the spread of {settings.bootstrap_replicates:,} "
-        "bootstrap replicates (Student's t after an arcsine transformation of the square root). Whole genomic blocks were resampled [@kunsch1989], positives and negatives of a block "
+        "bootstrap replicates (Student's t after an arcsine transformation of the square root). Whole genomic "
+        "blocks were resampled [@kunsch1989], positives and negatives of a block "
         f"together; a block is 1/{BLOCKS_PER_TESTED_LENGTH} of the tested length, at most {settings.max_block_bp:,} "
         f"bp. Examples without coordinates were resampled one by one. With fewer than {MIN_POSITIVE_BLOCKS} blocks "
         "that hold positives the interval is marked as unreliable. Intervals hold for one trained model; how much "

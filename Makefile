@@ -30,7 +30,7 @@ demo: $(SETUP)
 	@snakemake --profile profiles/demo
 	@snakemake --profile profiles/demo --report results/report/bindgram.html
 	@echo
-	@echo "Done. Open the report in a browser: $(CURDIR)/results/report/bindgram.html"
+	@echo "Done. Open the report in a browser: $(CURDIR)/results/report/index.html"
 
 test: $(SETUP)
 	@python -m pytest -n 2 -m "not slurm"

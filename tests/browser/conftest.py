@@ -64,6 +64,7 @@ def open_page(browser) -> Iterator[Callable[..., object]]:
 
     def opened(path: Path, anchor: str = "", width: int = 1280, height: int = 900, **context: object) -> object:
         made = browser.new_context(viewport={"width": width, "height": height}, **context)
+        made.set_default_timeout(120_000)  # a busy machine is no failure
         page = made.new_page()
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))

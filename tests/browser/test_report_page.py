@@ -186,6 +186,7 @@ def test_one_experiment_with_one_model_and_seed_is_a_report(open_page, write_rep
     assert page.locator(LINES).count() == 1
 
 
+@pytest.mark.slow
 def test_report_of_500_experiments_and_8_models_is_small_and_draws_only_what_is_looked_at(
     open_page, write_report, artefacts
 ):
@@ -196,7 +197,7 @@ def test_report_of_500_experiments_and_8_models_is_small_and_draws_only_what_is_
     assert "4,000 lines of 500 experiments" in page.inner_text("#shown")
     assert page.locator(LINES).count() < 400
     page.locator("#more").scroll_into_view_if_needed()
-    page.wait_for_function(f"document.querySelectorAll('{LINES}').length > 200")
+    page.locator(LINES).nth(200).wait_for(state="attached")
     page.evaluate("location.hash = '#experiment=YY1_488'")
     page.wait_for_selector("#opened-YY1_488")
     page.screenshot(path=artefacts / "report.500.png")

@@ -17,7 +17,7 @@ rule collect_metrics:
             "results/metrics.tsv",
             category="1. Results",
             caption="../report/summary.rst",
-            labels={"content": "all metrics with intervals (table to download)"},
+            labels={"content": "table of all metrics (to download)"},
         ),
         provenance="results/metrics.tsv.json",
         definitions="results/metric_definitions.tsv",

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -108,10 +108,56 @@ def verdicts_of(interpretations: Mapping[str, Sequence[Mapping[str, Any]]]) -> d
     return found
 
 
+class Absent(NamedTuple):
+    """What has no value, and why."""
+
+    split: str
+    scheme: str
+    test_set: str
+    metric: str
+    model: str
+    status: str
+    reason: str
+
+
+class About(NamedTuple):
+    """What the metrics table knows of one experiment.
+
+    `scores` maps split, scheme, test set, metric and model to mean, low, high, floor, the values of the seeds,
+    and 1 where every interval is better than floor and chance.
+    """
+
+    tf: str
+    biosample: str
+    scores: dict[tuple[str, ...], list[Any]]
+    absent: list[Absent]
+
+
+def about_experiments(frame: pd.DataFrame, scores: pd.DataFrame) -> dict[str, About]:
+    """What is known of each experiment; the whole table at once, because asking it 500 times takes long.
+
+    Parameters
+    ----------
+    frame : of `bindgram.evaluation.collect.read_collected`. scores : of it, by `bindgram.report.lines.MEASURED`.
+    """
+    first = frame.drop_duplicates("experiment")[["experiment", "tf", "biosample"]]
+    found = {name: About(tf, biosample, {}, []) for name, tf, biosample in first.itertuples(index=False, name=None)}
+    numbers = zip(*(map(rounded, scores[name].tolist()) for name in ("value", "low", "high", "floor")), strict=True)
+    above = scores["above"].astype(int).tolist()
+    keys = zip(*(scores[name].tolist() for name in ("split", "scheme", "test_set", "metric", "model")), strict=True)
+    for name, key, values, seeds, better in zip(
+        scores["experiment"], keys, numbers, scores["seeds"], above, strict=True
+    ):
+        found[name].scores[key] = [*values, list(map(rounded, seeds)), better]
+    rows = frame[(frame["status"] != "ok") & ~without_homologs(frame)]
+    for name, *values in rows[["experiment", *Absent._fields]].itertuples(index=False, name=None):
+        found[name].absent.append(Absent(*values))
+    return found
+
+
 def experiment_data(
     experiment: str,
-    rows: pd.DataFrame,
-    scores: pd.DataFrame,
+    about: About,
     titles: Mapping[str, str],
     filters: Mapping[str, Mapping[str, int]],
     audit: pd.DataFrame | None,
@@ -124,17 +170,15 @@ def experiment_data(
 
     Parameters
     ----------
-    rows : of the metrics table, of this experiment. scores : of these, by `bindgram.report.lines.MEASURED`.
-    titles : metric to title.
+    about : of `about_experiments`. titles : metric to title.
     filters : step to reason to count. audit : its audit, or None. warnings : of `bindgram.report.lines.warnings_of`.
     """
-    first = rows.iloc[0]
     return {
         "experiment": experiment,
-        "tf": first["tf"],
-        "biosample": first["biosample"],
-        "metrics": _metrics(rows, scores, titles),
-        "problems": _problems(rows),
+        "tf": about.tf,
+        "biosample": about.biosample,
+        "metrics": _metrics(about, titles),
+        "problems": _problems(about.absent),
         "warnings": _warnings(warnings),
         "panels": list(_panels(experiment, templates.panel, run)),
         "interpretations": list(interpretations),
@@ -150,16 +194,12 @@ def experiment_data(
     }
 
 
-def _metrics(rows: pd.DataFrame, scores: pd.DataFrame, titles: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Each split, scheme and test set: metrics by models; a value is [mean, low, high, floor, seeds] or its reason."""
-    rows = rows[(rows["test_set"] != "") & ~without_homologs(rows)]
-    keys = ["split", "scheme", "test_set", "metric", "model"]
-    values: dict[tuple[str, ...], Any] = {
-        tuple(line[:5]): [*map(rounded, line[5:9]), [rounded(seed) for seed in line[9]]]
-        for line in scores[[*keys, "value", "low", "high", "floor", "seeds"]].itertuples(index=False, name=None)
-    }
-    for line in rows[rows["status"] != "ok"].itertuples(index=False):
-        values.setdefault((line.split, line.scheme, line.test_set, line.metric, line.model), line.reason)
+def _metrics(about: About, titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Each split, scheme and test set: metrics by models; a value is as in `About.scores`, or its reason."""
+    values: dict[tuple[str, ...], Any] = dict(about.scores)
+    for line in about.absent:
+        if line.test_set:
+            values.setdefault(line[:5], line.reason)
     made: dict[tuple[str, ...], dict[str, Any]] = {}
     for (split, scheme, test_set, metric, model), value in values.items():
         place = made.setdefault((split, scheme, test_set), {"models": [], "values": {}})
@@ -200,10 +240,10 @@ def _warnings(warnings: Mapping[tuple[str, ...], Sequence[str]]) -> list[list[st
     return [[note, ", ".join(names)] for note, names in models.items()]
 
 
-def _problems(rows: pd.DataFrame) -> list[list[str]]:
+def _problems(absent: Sequence[Absent]) -> list[list[str]]:
     """Status, reason, models and test sets of what is not there."""
     found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
-    for line in rows[rows["status"] != "ok"].itertuples(index=False):
+    for line in absent:
         models, test_sets = found.setdefault((line.status, line.reason), ({}, {}))
         models[line.model] = None
         test_sets[line.test_set or "all"] = None

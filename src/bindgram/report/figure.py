@@ -45,8 +45,8 @@ def headline_figure(scores: pd.DataFrame, models: Sequence[str], title: str, flo
     draw = _rows if len(order) <= NAMED else _panels
     caption = (
         f"Dot: {title} (mean of the seeds); line: its interval; small strokes: single seeds. Orange: the floor "
-        f"({floor}) of "
-        "the same experiment. A filled dot has its whole interval above the floor, a hollow one has not."
+        f"({floor}) of the same experiment. A filled dot has its whole interval above the floor, and above chance; a "
+        "hollow one has not."
     )
     figure = draw(shown, models, order, title)
     return Markup(f'<figure class="headline">{figure}<figcaption>{escaped(caption)}</figcaption></figure>')

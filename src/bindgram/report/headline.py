@@ -106,7 +106,7 @@ def _sentence(compared: Compared, headline: Headline) -> list[Markup | str]:
             f"{compared.best} reaches a median {_word(headline.title)} of {number(best['value'].median())} on "
             f"{_experiments(n)}; there is no floor ({headline.floor}) to compare it with."
         ]
-    clearly, anyhow = int(against["above"].sum()), int((against["value"] > against["floor"]).sum())
+    clearly, anyhow = int(against["above"].sum()), int(against["by_value"].sum())
     share = element("strong", f"{clearly} of {_experiments(len(against))}")
     also = "" if anyhow == clearly else f" ({anyhow} by value alone)"
     return [
@@ -138,7 +138,7 @@ def _conditions(compared: Compared, headline: Headline, config: Config) -> list[
     text = (
         f"Test set {headline.test_set}, regions that no model was trained on. {compared.best} is the trained model "
         "with "
-        f"the highest median; the floor is {headline.floor}. "
+        f"the highest median; the floor is {headline.floor}, or chance where that is higher. "
     )
     text += (
         "One training seed: how much training varies is not known. "
@@ -178,7 +178,7 @@ def _model_row(name: str, compared: Compared, floor: str, *, several: bool) -> M
     trained, is_floor = name in compared.trained, scores["model"].iloc[0] == floor
     against = scores[scores["floor"].notna()]
     gain = float((against["value"] - against["floor"]).median()) if len(against) else float("nan")
-    above, clearly = int((against["value"] > against["floor"]).sum()), int(against["above"].sum())
+    above, clearly = int(against["by_value"].sum()), int(against["above"].sum())
     counted = len(against) and not is_floor
     cells = [
         element("strong", name) if trained else name,

@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from bindgram.evaluation.metrics import WITHOUT
+from bindgram.evaluation.metrics import METRICS, WITHOUT
 from bindgram.settings import Config
 
 TRAINING = ["experiment", "split", "scheme", "model"]  # what one line of the big table stands for
 MEASURED = [*TRAINING, "test_set", "metric"]  # what one score stands for
-SUMMARY = ["tf", "biosample", "value", "low", "high", "floor", "above", "seeds", "n_positives", "n_negatives"]
+SUMMARY = ("tf", "biosample", "value", "low", "high", "floor", "above", "by_value", "seeds")
+CHANCE = {"auroc": 0.5, "partial_auroc": 0.5, "mcc": 0.0}  # of random scores; average precision: share of positives
 FLAG_NAMES = {
     "interval_unreliable": "few test blocks: interval unreliable",
     "no_threshold": "no validation twin: no threshold",
+    "fdr_unresolved": "too few negatives for recall at a false discovery rate",
 }
 LEAST_OF_RATIO = 0.95  # of the negatives wanted, below which a test set is not that of its name
 
@@ -32,13 +34,13 @@ def summarise(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
     Returns
     -------
-    columns `keys`, ``value`` and ``floor`` (means), ``low`` and ``high`` (outermost), ``above`` (whether every
-    interval lies above its floor), ``seeds`` (list of values), ``n_positives`` and ``n_negatives`` (largest), ``tf``,
-    ``biosample``. Only rows with a value.
+    columns `keys`, ``value`` and ``floor`` (means), ``low`` and ``high`` (outermost), ``above`` (whether every interval
+    is better than its floor, and than chance), ``by_value`` (the same of every value alone), ``seeds`` (their values),
+    ``n_positives`` and ``n_negatives`` (largest), ``tf``, ``biosample``. Only rows with a value.
     """
     rows = frame[(frame["status"] == "ok") & frame["value"].notna()]
     if rows.empty:
-        return pd.DataFrame(columns=[*keys, *SUMMARY])
+        return pd.DataFrame(columns=[*keys, *SUMMARY, "n_positives", "n_negatives"])
     # Sums over runs of one group: pandas would call a function for each of a quarter of a million groups.
     groups = rows.groupby(list(keys), sort=False).ngroup().to_numpy()
     order = np.argsort(groups, kind="stable")
@@ -55,11 +57,26 @@ def summarise(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         low=np.fmin.reduceat(of["low"], starts),
         high=np.fmax.reduceat(of["high"], starts),
         floor=floor,
-        above=np.logical_and.reduceat(of["low"] > of["floor"], starts),
+        above=np.logical_and.reduceat(_better(rows, "low", "high")[order], starts),
+        by_value=np.logical_and.reduceat(_better(rows, "value", "value")[order], starts),
         seeds=[part.tolist() for part in np.split(of["value"], starts[1:])],
         n_positives=np.fmax.reduceat(rows["n_positives"].to_numpy(np.float64)[order], starts),
         n_negatives=np.fmax.reduceat(rows["n_negatives"].to_numpy(np.float64)[order], starts),
     )
+
+
+def _better(rows: pd.DataFrame, least: str, most: str) -> np.ndarray:
+    """Whether columns `least` and `most` lie on the better side of the floor, (N,).
+
+    A floor below chance is no bar: where nothing can be learnt, half of the floors lie there. Chance is that of random
+    scores; metrics without one are compared with the floor alone.
+    """
+    n = rows["n_positives"] + rows["n_negatives"]
+    chance = rows["metric"].map(CHANCE).astype(float).fillna(-np.inf)
+    chance = chance.mask(rows["metric"] == "average_precision", rows["n_positives"] / n)
+    bar = rows["floor"].where(rows["floor"].isna(), np.maximum(rows["floor"], chance))
+    lower = rows["metric"].isin([name for name, metric in METRICS.items() if metric.better == "lower"])
+    return np.where(lower, rows[most] < rows["floor"], rows[least] > bar)
 
 
 def without_homologs(frame: pd.DataFrame) -> pd.Series:

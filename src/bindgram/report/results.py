@@ -215,8 +215,7 @@ def results_section(headline: Headline) -> list[Markup]:
         "One line is one model on one experiment. Open an experiment by its name: curves, calibration, what was "
         "learnt, what "
         f"was filtered. Small under a score: its interval, and the floor ({headline.floor}). Blue: the whole interval "
-        "lies "
-        "above the floor. Click a heading to sort, and again to turn round."
+        "lies above the floor, and above chance. Click a heading to sort, and again to turn round."
     )
     return [
         no_script,

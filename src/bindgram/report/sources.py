@@ -14,7 +14,15 @@ from bindgram.evaluation.metrics import METRICS
 from bindgram.report.audit import Audits, suspicious_notes
 from bindgram.report.comparison import comparison_section
 from bindgram.report.data import Tables, data_section, find_filter_tables, gather
-from bindgram.report.experiments import Run, Templates, experiment_data, pack, read_interpretations, verdicts_of
+from bindgram.report.experiments import (
+    Run,
+    Templates,
+    about_experiments,
+    experiment_data,
+    pack,
+    read_interpretations,
+    verdicts_of,
+)
 from bindgram.report.headline import Headline, compare, headline_section
 from bindgram.report.lines import MEASURED, TRAINING, summarise, warnings_of, without_homologs
 from bindgram.report.methods import methods_section
@@ -125,12 +133,10 @@ def _packed(
     sources: Sources, scores: pd.DataFrame, titles: Mapping[str, str], warnings: Mapping[tuple[str, ...], Sequence[str]]
 ) -> Iterator[tuple[str, str]]:
     """Experiment after experiment with its packed data."""
-    scored = dict(list(scores.groupby("experiment", sort=False)))
     notes: dict[str, dict[tuple[str, ...], Sequence[str]]] = {}
     for key, texts in warnings.items():
         notes.setdefault(key[0], {}).update({key: texts} if texts else {})
-    for experiment, rows in sources.frame.groupby("experiment", sort=False):
-        name = str(experiment)
+    for name, about in about_experiments(sources.frame, scores).items():
         of_splits = [name, *(f"{name} ({split})" for split in sources.run.splits)]  # as `find_filter_tables` names them
         filters = {
             step if part == name else f"{step} ({part.removeprefix(name)[2:-1]})": counts[part]
@@ -144,8 +150,7 @@ def _packed(
             pack(
                 experiment_data(
                     name,
-                    rows,
-                    scored.get(name, scores.iloc[:0]),
+                    about,
                     titles,
                     filters,
                     pd.concat(audits, ignore_index=True) if audits else None,

@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 from bindgram.errors import InputError
-from bindgram.report.experiments import Run, Templates, experiment_data, pack, read_interpretations, verdicts_of
+from bindgram.report.experiments import (
+    Run,
+    Templates,
+    about_experiments,
+    experiment_data,
+    pack,
+    read_interpretations,
+    verdicts_of,
+)
 from bindgram.report.lines import MEASURED, summarise
 
 RUN = Run(["fold_0"], ["genomic_matched"], ["awd_lstm", "gc"], 1)
@@ -16,8 +24,7 @@ def made(frame, tmp_path, audit=None, filters=None, interpretations=(), warnings
     templates = Templates([], "", f"{tmp_path}/{panel}", None, [f"{tmp_path}/train.{{experiment}}.{{model}}.tsv"])
     return experiment_data(
         "E1",
-        frame,
-        summarise(frame, MEASURED),
+        about_experiments(frame, summarise(frame, MEASURED))["E1"],
         {"auroc": "AUROC"},
         filters or {},
         audit,
@@ -37,8 +44,8 @@ def test_metrics_stand_by_test_set_with_models_as_columns_and_reasons_in_place_o
     (found,) = made(frame, tmp_path)["metrics"]
     assert (found["testSet"], found["models"]) == ("T2", ["awd_lstm", "gc"])
     assert found["rows"] == [
-        ["AUROC", [[0.5, 0.4, 0.6, 0.2, [0.5]], [0.3, 0.2, 0.4, 0.2, [0.3]]], "auroc", "higher"],
-        ["ece", [[0.1, 0.0, 0.2, 0.2, [0.1]], "not defined: no log odds"], "ece", "lower"],
+        ["AUROC", [[0.5, 0.4, 0.6, 0.2, [0.5], 0], [0.3, 0.2, 0.4, 0.2, [0.3], 0]], "auroc", "higher"],
+        ["ece", [[0.1, 0.0, 0.2, 0.2, [0.1], 0], "not defined: no log odds"], "ece", "lower"],
     ]
 
 

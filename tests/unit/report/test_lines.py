@@ -17,6 +17,26 @@ def test_score_is_above_the_floor_only_where_the_interval_of_every_seed_is(table
     assert scores["above"].tolist() == [False, False]
 
 
+@pytest.mark.parametrize(
+    ("metric", "value", "floor", "above"),
+    [
+        ("auroc", 0.55, 0.4, False),  # its interval reaches down to 0.45, above the floor and below chance
+        ("auroc", 0.65, 0.4, True),
+        ("auroc", 0.65, 0.6, False),
+        ("average_precision", 0.18, 0.05, False),  # 100 of 1,100 are positive
+        ("average_precision", 0.20, 0.05, True),
+        ("mcc", 0.05, -0.2, False),
+        ("recall_at_fdr10", 0.2, 0.05, True),
+        ("brier", 0.2, 0.35, True),  # lower is better
+        ("brier", 0.2, 0.25, False),
+        ("auroc", 0.9, float("nan"), False),
+    ],
+)
+def test_interval_is_above_only_where_it_is_better_than_the_floor_and_than_chance(table, metric, value, floor, above):
+    (score,) = summarise(table(("cnn", value, {"metric": metric, "floor": floor})), KEYS).itertuples()
+    assert score.above == above
+
+
 def test_splits_are_averaged_where_they_are_no_key(table):
     frame = table(("cnn", 0.5, {"split": "a"}), ("cnn", 0.8, {"split": "b", "floor": 0.3}))
     (score,) = summarise(frame, ["experiment", "model"]).itertuples()

@@ -260,20 +260,20 @@
     const bytes = Uint8Array.from(atob(script.textContent), letter => letter.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
   };
-  const valueCell = (cell, better) => {
+  const valueCell = cell => {
     if (cell === null) return `<td class="n none">–</td>`;
     if (typeof cell === "string") return `<td class="n none wrap"><small>${escape(cell)}</small></td>`;
-    const [mean, low, high, floor, seeds] = cell;
-    return `<td class="n${low !== null && floor !== null && (better === "higher" ? low > floor : better === "lower" && high < floor) ? " above" : ""}"><span class="v">${three(mean)}</span>`
+    const [mean, low, high, , seeds, better] = cell;
+    return `<td class="n${better ? " above" : ""}"><span class="v">${three(mean)}</span>`
       + `${low === null ? "" : `<small>${three(low)} to ${three(high)}</small>`}${seeds.length > 1 ? `<small>seeds ${seeds.map(seed => seed.toFixed(3).replace(/^0/, "")).join(" ")}</small>` : ""}</td>`;
   };
   const metricsTable = set => `<div class="wide"><table><thead><tr><th scope="col">Metric</th>${set.models.map(text => `<th scope="col" class="n">${escape(text)}</th>`).join("")}</tr></thead><tbody>${
-    set.rows.map(([title, cells, , better]) => `<tr><th scope="row">${escape(title)}${better === "lower" ? " ↓" : ""}</th>${cells.map(cell => valueCell(cell, better)).join("")}</tr>`).join("")}</tbody></table></div>`;
+    set.rows.map(([title, cells, , better]) => `<tr><th scope="row">${escape(title)}${better === "lower" ? " ↓" : ""}</th>${cells.map(valueCell).join("")}</tr>`).join("")}</tbody></table></div>`;
   const metricsOf = panel => {
     const several = new Set(panel.metrics.map(set => `${set.split} ${set.scheme}`)).size > 1;
     const parts = panel.metrics.map(set => `<details${set.testSet === data.headline ? " open" : ""}><summary>Test set ${escape(set.testSet)}${
       several ? `, ${escape(set.split)}, trained against ${escape(set.scheme)}` : ""}</summary>${metricsTable(set)}</details>`);
-    return parts.length ? `<h4>All metrics</h4><p class="key">Mean of the seeds, interval, and each seed. Blue: the whole interval is better than the floor. ↓: lower is better.</p>${parts.join("")}` : "";
+    return parts.length ? `<h4>All metrics</h4><p class="key">Mean of the seeds, interval, and each seed. Blue: the whole interval is better than the floor, and than chance. ↓: lower is better.</p>${parts.join("")}` : "";
   };
   const problemsOf = panel => {
     const rows = panel.problems.map(([status, reason, models, sets]) => `<li><strong>${escape(status.replace("_", " "))}</strong>, ${escape(models)} (test set ${escape(sets)}): ${escape(reason)}</li>`);

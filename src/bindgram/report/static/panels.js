@@ -9,7 +9,7 @@ const panels = (() => {
   const {html, svg, number, count} = plots;
   const {heading, figure, stated, reasons, plain, cell, right, table, place} = parts;
 
-  // Scores: of every model [mean, low, high, floor, seeds], or the reason why there are none.
+  // Scores: of every model [mean, low, high, floor, seeds, better], or the reason why there are none.
 
   const setsOf = (data, panel) => (data.metrics ?? []).filter(set => set.split === panel.split && set.scheme === panel.scheme);
   const rowOf = (set, metric) => set?.rows.find(([, , name]) => name === metric);
@@ -30,8 +30,8 @@ const panels = (() => {
     return html("p", {class: "lead"}, `${windows} the ${title} of ${model} is ${number(score[0])}${interval}.${beside}`);
   };
 
-  const interval = ([mean, low, high, floor, seeds]) => {
-    const x = value => (3 + 114 * Math.min(1, Math.max(0, value))).toFixed(1), above = low !== null && floor !== null && low > floor;
+  const interval = ([mean, low, high, floor, seeds, above]) => {
+    const x = value => (3 + 114 * Math.min(1, Math.max(0, value))).toFixed(1);
     const colour = above ? "#0072b2" : "#5f6c79";
     return svg("svg", {width: 120, height: 16, viewBox: "0 0 120 16", class: "interval", "aria-hidden": "true"},
       svg("path", {d: "M3 8H117", stroke: "#d5dce2"}),
@@ -51,7 +51,7 @@ const panels = (() => {
     const models = [...new Set([...Object.keys(panel.curves).filter(model => known.has(model)), ...known])];
     const rows = models.map(model => [html("th", {scope: "row"}, model), ...columns.map(scores => scoreCell(scores.get(model)))]);
     return [heading(`${titleOf(sets, metric)} on every test set`), table([["Model"], ...sets.map(set => [set.testSet])], rows, "scores"),
-      html("p", {class: "key"}, "Circle: mean of the seeds, filled where the whole interval (bar) lies above the floor (diamond). Ticks: each seed.")];
+      html("p", {class: "key"}, "Circle: mean of the seeds, filled where the whole interval (bar) lies above the floor (diamond) and above chance. Ticks: each seed.")];
   };
   const areas = (panel, sets) => {
     const set = sets.find(found => found.testSet === panel.test_set.name), scores = [["AUROC", "auroc"], ["AP", "average_precision"]];

@@ -90,6 +90,19 @@ def test_another_list_of_homologs_is_not_taken_for_the_one_that_was_used(run):
     assert "is the one that was used" in result.output
 
 
+def test_metrics_of_an_older_version_are_not_checked_and_told_once(run):
+    for experiment in ("E1", "E2"):
+        path = run.place("metrics", experiment=experiment)
+        values = json.loads(path.read_text())
+        del values["provenance"]["settings"]["prevalence"]
+        path.write_text(json.dumps(values))
+    result = check(run.results)
+    assert "metrics      2 match, 0 differ, 2 not checked" in result.output
+    assert result.output.count("recorded less") == 1
+    assert "s1.json and 1 more; made by evaluate revision 2 of an older version" in result.output
+    assert result.exit_code == 0
+
+
 def test_table_is_held_against_the_files_it_was_collected_from(run):
     run.predict(run.scores(99))
     run.measure()

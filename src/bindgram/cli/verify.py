@@ -26,7 +26,14 @@ def verify(
     differs.
     """
     from bindgram.errors import InputError
-    from bindgram.evaluation.verify import DIFFERS, NOT_CHECKED, summary_lines, verify_run, write_findings
+    from bindgram.evaluation.verify import (
+        DIFFERS,
+        difference_lines,
+        summary_lines,
+        unchecked_lines,
+        verify_run,
+        write_findings,
+    )
 
     folder = results or RESULTS
     if not folder.is_dir():
@@ -35,11 +42,7 @@ def verify(
     if output is not None:
         write_findings(output, findings)
     click.echo("\n".join(summary_lines(findings)))
-    for status in (NOT_CHECKED, DIFFERS):
-        chosen = [one for one in findings if one.status == status]
-        for one in chosen[:SHOWN]:
-            click.echo(f"{status}: {one}")
-        if len(chosen) > SHOWN:
-            click.echo(f"... and {len(chosen) - SHOWN} more {status}; --output FILE lists all")
+    for line in [*unchecked_lines(findings), *difference_lines(findings, SHOWN)]:
+        click.echo(line)
     if any(one.status == DIFFERS for one in findings):
         sys.exit(1)

@@ -30,6 +30,9 @@ def recompute(
     Unknown : an input is not there, or is not the one that was used.
     """
     settings = provenance["settings"]
+    if "prevalence" not in settings or "scale" not in metadata:
+        made_by = f"evaluate revision {provenance.get('revision')}"
+        raise Unknown(f"made by {made_by} of an older version, which recorded less: run bindgram evaluate again")
     given = (settings["replicates"], settings["confidence"], settings["max_block_bp"], provenance["seed"])
     known = {"scale": metadata["scale"], "prevalence": Prevalence(**settings["prevalence"])}
     values = evaluate_predictions(frame, metadata.get("skipped_test_sets", {}), *given, **known)

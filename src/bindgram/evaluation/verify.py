@@ -303,6 +303,25 @@ def summary_lines(findings: Iterable[Finding]) -> list[str]:
     return lines
 
 
+def unchecked_lines(findings: Iterable[Finding]) -> Iterator[str]:
+    """Every reason why files were not checked, with their number and the first of them."""
+    reasons: dict[str, list[str]] = {}
+    for one in findings:
+        if one.status == NOT_CHECKED:
+            reasons.setdefault(one.reason, []).append(one.file)
+    for reason, files in reasons.items():
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        yield f"{NOT_CHECKED}: {files[0]}{more}; {reason}"
+
+
+def difference_lines(findings: Iterable[Finding], shown: int) -> Iterator[str]:
+    """The first `shown` differences, one by one, and how many there are beyond."""
+    differing = [one for one in findings if one.status == DIFFERS]
+    yield from (f"{DIFFERS}: {one}" for one in differing[:shown])
+    if len(differing) > shown:
+        yield f"... and {len(differing) - shown} more differences; --output FILE lists all"
+
+
 def write_findings(path: Path, findings: Iterable[Finding]) -> None:
     """Write all findings as TSV."""
     frame = pd.DataFrame(findings, columns=[field.name for field in fields(Finding)])

@@ -114,7 +114,10 @@ def make_predictions(folder: Path) -> None:
         arguments = [part for word in words for part in word.split()]
         for baseline, settings in BASELINES.items():
             arguments += ["--baseline", baseline, settings, f"{folder}/{name}.{baseline}.parquet"]
-        cli.main(["baseline", *arguments, "--revision", str(REVISIONS["baseline"])], standalone_mode=False)
+        cli.main(
+            ["baseline", *arguments, "--seed", "1", "--threads", "1", "--revision", str(REVISIONS["baseline"])],
+            standalone_mode=False,
+        )
         device = "--threads 1 --device cpu"
         run("finetune", f"--model {CNN} --labelled {folder}/{name}.parquet --output {folder}/{name} --seed 1 {device}")
         run("score", f"--bundle {folder}/{name}/s1 {done} {tests} {device}")

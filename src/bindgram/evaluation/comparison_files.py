@@ -151,7 +151,9 @@ def rank_figure(title: str, rankings: Sequence[Mapping[str, Any]], confidence: f
 
     shown = [ranking for ranking in rankings if ranking["status"] == "ok"][:MAX_PANELS]
     if not shown:
-        reasons = sorted({ranking["reason"] for ranking in rankings}) or [f"{NOT_DEFINED}nothing was compared"]
+        reasons = sorted({ranking["reason"] for ranking in rankings}) or [
+            f"{NOT_DEFINED}no pair was compared on this test set"
+        ]
         return stating_figure(title, "; ".join(reasons))
     heights = [1.6 + 0.24 * len(ranking["models"]) for ranking in shown]
     figure = Figure(figsize=(9.5, sum(heights) + 0.6), layout="constrained")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bindgram.data.examples import read_examples
+from bindgram.errors import InputError
 from bindgram.evaluation.metrics import NOT_DEFINED
 from bindgram.evaluation.signed_ranks import compare_signed_ranks
 from bindgram.evaluation.variants import count_positives
@@ -38,7 +39,15 @@ def efficiency_table(metrics: pd.DataFrame, n_positives: Callable[[str, str, str
     Parameters
     ----------
     n_positives : (split, experiment, scheme with its suffix) to the number of training positives.
+
+    Raises
+    ------
+    InputError : a scheme of the table is one of permuted labels.
     """
+    if others := [name for name in metrics["scheme"].unique() if split_variant(name)[1] == PERMUTED]:
+        raise InputError(
+            f"--metrics: {others[0]} was trained on permuted labels; collect schemes and their -n variants"
+        )
     rows = metrics[metrics["metric"].isin(RANKING) | (metrics["metric"] == "")]
     named = [split_variant(scheme) for scheme in rows["scheme"]]
     keys = list(zip(rows["split"], rows["experiment"], rows["scheme"], strict=True))
@@ -70,7 +79,14 @@ def count_in_files(template: str) -> Callable[[str, str, str], int]:
 
 
 def permuted_table(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `PERMUTED_COLUMNS`, one per training and test set, from a collected table of permuted schemes."""
+    """Rows of `PERMUTED_COLUMNS`, one per training and test set, from a collected table of permuted schemes.
+
+    Raises
+    ------
+    InputError : a scheme of the table has true labels.
+    """
+    if others := [name for name in metrics["scheme"].unique() if split_variant(name)[1] != PERMUTED]:
+        raise InputError(f"--metrics: {others[0]} was trained on true labels; collect schemes that end in -{PERMUTED}")
     rows = metrics[metrics["metric"].isin(["auroc", ""])]
     known = rows["value"].notna() & rows["low"].notna()
     holds = np.where((rows["low"] <= HALF) & (rows["high"] >= HALF), "yes", "no")

@@ -7,6 +7,7 @@ their standard deviation stand beside it.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,11 +95,15 @@ def compare_pairs(scored: Sequence[Scored], models: Sequence[str], resampling: R
 
     Raises
     ------
-    InputError : a model of `models` has no predictions, or two models were scored on different examples.
+    InputError : a model of `models` has no predictions, a training is given twice, or two models were scored on
+        different examples.
     """
     names = list(dict.fromkeys(one.model for one in scored))
     if missing := [name for name in models if name not in names]:
         raise InputError(f"--models: no predictions of {', '.join(missing)}; give --result for each, or leave them out")
+    trainings = Counter((one.model, one.seed) for one in scored)
+    if repeated := [f"{model} seed {seed}" for (model, seed), n in trainings.items() if n > 1]:
+        raise InputError(f"--result: given twice: {', '.join(repeated)}; give every training once")
     pairs = pairs_of(names, models)
     made = {name for one in scored for name in one.frame["test_set"].unique()}
     made |= {name for one in scored for name in one.metadata.get("skipped_test_sets", {})}

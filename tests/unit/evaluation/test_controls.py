@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bindgram.errors import InputError
 from bindgram.evaluation.control_figures import efficiency_figure
 from bindgram.evaluation.controls import (
     EFFICIENCY_COLUMNS,
@@ -131,3 +132,10 @@ def test_verdict_without_intervals_is_not_defined():
     assert (found["n"], found["centre"]) == (0, None)
     assert found["verdict"].startswith("not defined: ")
     assert permuted_verdicts(permuted_table(nothing.assign(test_set="", metric="")), 0.95) == []
+
+
+def test_tables_of_the_other_control_are_refused():
+    with pytest.raises(InputError, match="matched was trained on true labels"):
+        permuted_table(metrics(["matched"], VALUES))
+    with pytest.raises(InputError, match="matched-permuted was trained on permuted labels"):
+        efficiency_table(permuted([0.5]), count)

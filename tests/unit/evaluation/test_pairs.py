@@ -153,6 +153,17 @@ def test_a_model_without_predictions_is_refused(scored):
         compare_pairs(scored, ["good", "best"], RESAMPLING)
 
 
+def test_a_training_given_twice_is_refused(scored):
+    with pytest.raises(InputError, match="given twice: gc seed 1"):
+        compare_pairs([*scored, scored[-1]], ["good"], RESAMPLING)
+
+
+def test_a_model_without_others_has_an_empty_table(tmp_path, scored):
+    frame = compare_pairs(scored[:2], ["good"], RESAMPLING)
+    write_pairs(tmp_path / "pairs.tsv", frame, {})
+    assert read_pairs(tmp_path / "pairs.tsv").empty
+
+
 def undefined_reason(scored, other="gc"):
     row = row_of(compare_pairs(scored, ["good"], RESAMPLING), "good", other)
     assert (row["status"], row["verdict"]) == ("not_defined", "")

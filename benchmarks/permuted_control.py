@@ -28,7 +28,7 @@ from bindgram.data.examples import ExampleTable, read_examples, write_examples
 from bindgram.evaluation.pairs import Resampling, Scored, measure
 from bindgram.evaluation.predictions import read_predictions
 from bindgram.evaluation.signed_ranks import hodges_lehmann
-from bindgram.evaluation.statistics import percentile_interval
+from bindgram.evaluation.statistics import replicate_interval
 from bindgram.evaluation.variants import permute_labels
 from bindgram.provenance import step_rng
 
@@ -148,8 +148,10 @@ def intervals(path: Path, *, permuted_test: bool) -> list[dict]:
             examples = examples.assign(label=rng.permutation(examples["label"].to_numpy()))
         scored = Scored("", "", examples, metadata)
         measured = measure(scored.frame, examples["score"].to_numpy()[None], test_set, RESAMPLING)
-        low, high = percentile_interval(measured.drawn["auroc"][0], RESAMPLING.confidence)
         value = float(measured.values["auroc"][0])
+        low, high = replicate_interval(
+            value, measured.drawn["auroc"][0], measured.n_positive_blocks, RESAMPLING.confidence, 0, 1
+        )
         rows.append({"test_set": test_set, "value": value, "low": low, "high": high, "flag": measured.flag})
     return rows
 

@@ -22,7 +22,7 @@ from bindgram.evaluation.delong import AreaTest, contrast_test, delong_covarianc
 from bindgram.evaluation.evaluate import why_unusable
 from bindgram.evaluation.metrics import NOT_DEFINED, one_class_reason
 from bindgram.evaluation.replicates import CURVE_METRICS, paired_replicates
-from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, curve_counts, percentile_interval
+from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, curve_counts, replicate_interval
 from bindgram.provenance import sha256_file, step_rng, write_json, write_text
 
 COLUMNS = (
@@ -59,13 +59,15 @@ class Measured:
     Attributes
     ----------
     values : metric to (M,) values. drawn : metric to (M, replicates) values, the same blocks drawn for all.
-    areas, covariance : of DeLong; None where a class has one example only. flag : as in the metrics.
+    areas, covariance : of DeLong; None where a class has one example only. n_positive_blocks : resampled blocks that
+        hold positives. flag : as in the metrics.
     """
 
     values: Mapping[str, np.ndarray]
     drawn: Mapping[str, np.ndarray]
     areas: np.ndarray | None
     covariance: np.ndarray | None
+    n_positive_blocks: int
     flag: str
 
 
@@ -132,6 +134,7 @@ def _compare_on(
     measured = None
     if known and not nothing:
         measured = measure(examples, np.stack([scores[one] for one in known]), test_set, resampling)
+        nothing = "all positives are in one block, an interval needs two" * (measured.n_positive_blocks < 2)
     for metric, (model, other) in itertools.product(CURVE_METRICS, pairs):
         identity = {"test_set": test_set, "metric": metric, "model": model, "other": other}
         reason = reasons.get(model) or reasons.get(other) or nothing
@@ -141,6 +144,7 @@ def _compare_on(
         yield identity | compare_two(measured, metric, known, model, other, resampling.confidence)
 
 
+SMALLEST_SPREAD = 1e-12  # of a difference: what is below came from rounding
 Training = tuple[str, str]  # model and seed
 
 
@@ -208,8 +212,9 @@ def measure(examples: pd.DataFrame, scores: np.ndarray, test_set: str, resamplin
     drawn = paired_replicates(labels, scores, blocks, resampling.replicates, rng)
     n_each = np.bincount(labels == 1, minlength=2)
     areas, covariance = delong_covariance(labels, scores) if n_each.min() > 1 else (None, None)
-    unreliable = len(np.unique(blocks[labels == 1])) < MIN_POSITIVE_BLOCKS
-    return Measured(values, drawn, areas, covariance, "interval_unreliable" * unreliable)
+    n_positive_blocks = len(np.unique(blocks[labels == 1]))
+    flag = "interval_unreliable" * (n_positive_blocks < MIN_POSITIVE_BLOCKS)
+    return Measured(values, drawn, areas, covariance, n_positive_blocks, flag)
 
 
 def compare_two(
@@ -225,7 +230,9 @@ def compare_two(
     values, drawn = measured.values[metric], measured.drawn[metric]
     value, other_value = values[ours].mean(), values[theirs].mean()
     replicates = drawn[ours].mean(axis=0) - drawn[theirs].mean(axis=0)
-    low, high = percentile_interval(replicates, confidence)
+    low, high, p_value = interval_and_p_value(
+        float(value - other_value), replicates, measured.n_positive_blocks, confidence
+    )
     per_seed = seed_differences(
         {trainings[n][1]: values[n] for n in ours}, {trainings[n][1]: values[n] for n in theirs}
     )
@@ -236,7 +243,7 @@ def compare_two(
         "difference": value - other_value,
         "low": low,
         "high": high,
-        "p_value": bootstrap_p_value(replicates),
+        "p_value": p_value,
         "p_delong": area.p_value,
         "verdict": verdict_of(low, high),
         "seeds": ";".join(f"{seed}={difference:+.6f}" for seed, difference in per_seed.items()),
@@ -265,18 +272,23 @@ def seed_differences(ours: Mapping[str, float], theirs: Mapping[str, float]) -> 
     return {seed: value - theirs[seed] for seed, value in ours.items() if seed in theirs}
 
 
-def bootstrap_p_value(replicates: np.ndarray) -> float | None:
-    """Two-sided p-value of a difference of 0: twice the share of replicates on the other side of it, itself counted.
+def interval_and_p_value(
+    difference: float, replicates: np.ndarray, n_blocks: int, confidence: float
+) -> tuple[float | None, float | None, float | None]:
+    """Interval of a difference from the spread of its replicates, and the two-sided p-value of Student's t that fits.
 
-    References
-    ----------
-    Davison and Hinkley 1997, Bootstrap Methods and their Application, section 4.4 (the added one).
+    The interval holds 0 just when the p-value is above 1 - `confidence`. None where fewer than two replicates or blocks
+    are known; the p-value also where all replicates show the same difference.
     """
-    known = replicates[np.isfinite(replicates)]
-    if not len(known):
-        return None
-    beyond = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    return min(1.0, 2 * (1 + beyond) / (1 + len(known)))
+    from scipy.special import stdtr, stdtrit  # slow to import
+
+    low, high = replicate_interval(difference, replicates, n_blocks, confidence, -np.inf, np.inf)
+    if low is None or high is None:
+        return None, None, None
+    spread = (high - low) / 2 / float(stdtrit(n_blocks - 1, (1 + confidence) / 2))
+    if spread <= SMALLEST_SPREAD:
+        return difference, difference, 1.0 if abs(difference) <= SMALLEST_SPREAD else None
+    return low, high, float(2 * stdtr(n_blocks - 1, -abs(difference) / spread))
 
 
 def verdict_of(low: float | None, high: float | None) -> str:

@@ -3,7 +3,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm, t
 from sklearn.metrics import average_precision_score
 
 from bindgram.errors import InputError
@@ -12,8 +14,8 @@ from bindgram.evaluation.pairs import (
     COLUMNS,
     Resampling,
     Scored,
-    bootstrap_p_value,
     compare_pairs,
+    interval_and_p_value,
     pairs_of,
     read_pairs,
     seed_differences,
@@ -198,9 +200,13 @@ def test_a_skipped_experiment_has_a_row_for_every_pair(scored):
     assert set(frame["reason"]) == {"not defined: 12 positives in split train"}
 
 
-def test_few_blocks_with_positives_are_flagged(scored):
-    first = [Scored(one.model, one.seed, one.frame.assign(start=0), one.metadata) for one in scored]
-    assert set(compare_pairs(first, ["good"], RESAMPLING)["flag"]) == {"interval_unreliable"}
+def test_few_blocks_with_positives_are_flagged_and_one_has_no_interval(scored):
+    few, one = (
+        [Scored(one.model, one.seed, one.frame.assign(start=one.frame.index // size), one.metadata) for one in scored]
+        for size in (100, 1000)
+    )
+    assert set(compare_pairs(few, ["good"], RESAMPLING)["flag"]) == {"interval_unreliable"}
+    assert undefined_reason(one) == "not defined: all positives are in one block, an interval needs two"
 
 
 def test_seeds_are_paired_by_name_and_a_single_training_meets_all():
@@ -215,11 +221,23 @@ def test_verdict_is_that_of_the_interval(low, high, verdict):
     assert verdict_of(0.0, high) == ("tie" if high >= 0 else "loss")
 
 
-def test_p_value_of_the_bootstrap_by_hand():
-    assert bootstrap_p_value(np.array([1.0, 2, 3, -1])) == pytest.approx(2 * 2 / 5)
-    assert bootstrap_p_value(np.array([1.0, np.nan, 2])) == pytest.approx(2 / 3)
-    assert bootstrap_p_value(np.zeros(9)) == 1
-    assert bootstrap_p_value(np.array([np.nan])) is None
+def test_interval_and_p_value_by_hand():
+    """Replicates with a standard deviation of 1, ten blocks: spread sqrt(10 / 9), t quantile 2.2622 with 9 degrees."""
+    replicates = np.array([-1.0, 0, 1]) + 5
+    low, high, p_value = interval_and_p_value(2.0, replicates, 10, 0.95)
+    assert (low, high) == pytest.approx((2 - 2.262157 * (10 / 9) ** 0.5, 2 + 2.262157 * (10 / 9) ** 0.5), abs=1e-6)
+    assert p_value == pytest.approx(2 * t.sf(2 / (10 / 9) ** 0.5, 9))
+    assert interval_and_p_value(0.0, np.zeros(9), 10, 0.95) == (0, 0, 1)
+    assert interval_and_p_value(0.5, np.full(9, 0.5), 10, 0.95) == (0.5, 0.5, None)
+    assert interval_and_p_value(0.5, np.array([np.nan, 0.5]), 10, 0.95) == (None, None, None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 60))
+def test_interval_holds_zero_just_when_the_p_value_is_large(seed, n_blocks):
+    rng = np.random.default_rng(seed)
+    low, high, p_value = interval_and_p_value(rng.normal(0, 3), rng.normal(size=50), n_blocks, 0.95)
+    assert (low <= 0 <= high) == (p_value >= 0.05)
 
 
 def test_equally_good_models_win_as_often_as_the_interval_says():

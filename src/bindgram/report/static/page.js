@@ -84,14 +84,15 @@
   const cellOf = (line, at) => line.v[state.metric][at];
   const scored = cell => Array.isArray(cell) ? cell : null;
 
-  const undefinedCell = (line, cell) => {
+  const measured = data.testSets.map((_, at) => at === headlineAt || data.lines.some(line => line.v.some(cells => Array.isArray(cells[at]))));
+  const undefinedCell = (line, cell, at) => {
     const reason = typeof cell === "number" ? data.texts[cell] : line.reason || "not part of this run";
     const word = line.status !== "ok" ? line.status : reason.startsWith("not measured") ? "–" : "not defined";
-    return `<td class="n none"><abbr title="${escape(reason)}">${word}</abbr></td>`;
+    return `<td class="n none${measured[at] ? "" : " unmeasured"}"><abbr title="${escape(reason)}">${word}</abbr></td>`;
   };
   const scoreCell = (line, at) => {
     const score = scored(cellOf(line, at));
-    if (!score) return undefinedCell(line, cellOf(line, at));
+    if (!score) return undefinedCell(line, cellOf(line, at), at);
     const [value, low, high, floor, above, seeds] = score;
     const parts = [`<span class="v">${three(value)}</span>`];
     if (low !== null) parts.push(`<small>${three(low)} to ${three(high)}</small>`);
@@ -152,7 +153,7 @@
     {title: "Model", draw: model, key: line => line.model},
     {title: "Bound", number: true, draw: counts, key: line => line.n[headlineAt]?.[0] ?? null, tip: `bound windows in test set ${data.headline}`},
     {title: "0 to 1", className: "strip", draw: strip},
-    ...data.testSets.map((testSet, at) => ({title: at === headlineAt ? `${testSet} ★` : testSet, number: true, draw: line => scoreCell(line, at),
+    ...data.testSets.map((testSet, at) => ({title: at === headlineAt ? `${testSet} ★` : testSet, number: true, className: measured[at] ? "" : "unmeasured", draw: line => scoreCell(line, at),
       key: value(at), tip: at === headlineAt ? "the headline" : null})),
     {title: "Gain", number: true, draw: gain, key: gainOf, tip: `above the floor, on ${data.headline}`},
     {title: "Motif", draw: motif, key: line => line.motif?.recovered ?? null, tip: "is the known motif among what drives the scores"},
@@ -172,7 +173,7 @@
     });
     return head.append(button), head;
   };
-  const row = (line, previous) => `<tr class="${line.baseline ? "baseline" : "model"}">${columns.map(column => column.draw(line)).join("")}</tr>`;
+  const row = line => `<tr class="${line.baseline ? "baseline" : "model"}">${columns.map(column => column.draw(line)).join("")}</tr>`;
 
   const chosen = line => (state.baselines || !line.baseline) && (!state.tf || line.tf === state.tf)
     && (!state.note || (state.note === "any" ? line.notes.length > 0 || line.status !== "ok"

@@ -87,7 +87,7 @@ def block_curve(labels: np.ndarray, scores: np.ndarray, blocks: np.ndarray) -> B
 def paired_replicates(
     labels: np.ndarray, scores: np.ndarray, blocks: np.ndarray, n_replicates: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Metrics of M trainings on the same replicates, drawn block by block as `bootstrap_metrics` draws them.
+    """Metrics of M trainings on the same replicates, drawn block by block as ``bindgram evaluate`` draws them.
 
     Parameters
     ----------

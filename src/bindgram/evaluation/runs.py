@@ -21,9 +21,8 @@ from bindgram.data.examples import read_examples
 from bindgram.errors import InputError
 from bindgram.evaluation.collect import read_collected, read_metrics
 from bindgram.evaluation.metrics import METRICS, one_class_reason
-from bindgram.evaluation.pairs import Resampling, measure
+from bindgram.evaluation.pairs import Measured, Resampling, interval_and_p_value, measure
 from bindgram.evaluation.predictions import read_predictions
-from bindgram.evaluation.statistics import percentile_interval
 from bindgram.provenance import write_text
 
 KEYS = ["experiment", "split", "model", "scheme", "seed"]
@@ -237,21 +236,14 @@ class _Paired:
         return set(both.loc[both["split"] == "test", "example_id"])
 
 
-def _paired(measured: Any, metric: str, confidence: float) -> dict[str, Any]:
-    """B less A on the same replicates; the p-value is that of a normal distribution with their spread.
-
-    A share of replicates could not be smaller than one of them, which is too coarse to be corrected for thousands.
-    """
-    value_a, value_b = measured.values[metric]
+def _paired(measured: Measured, metric: str, confidence: float) -> dict[str, Any]:
+    """B less A on the same replicates, with the interval and the p-value of pairs of models."""
+    value_a, value_b = (float(value) for value in measured.values[metric])
     replicates = measured.drawn[metric][1] - measured.drawn[metric][0]
-    low, high = percentile_interval(replicates, confidence)
-    spread = float(np.nanstd(replicates, ddof=1))
-    found = {"value_a": value_a, "value_b": value_b, "difference": value_b - value_a, "low": low, "high": high}
-    return found | {
-        "p_value": _p_value(value_b - value_a, spread),
-        "basis": PAIRED,
-        "group": group_of(metric, low, high),
-    }
+    difference = value_b - value_a
+    low, high, p_value = interval_and_p_value(difference, replicates, measured.n_positive_blocks, confidence)
+    found = {"value_a": value_a, "value_b": value_b, "difference": difference, "low": low, "high": high}
+    return found | {"p_value": p_value, "basis": PAIRED, "group": group_of(metric, low, high)}
 
 
 def _unpaired(row_a: Mapping[str, Any], row_b: Mapping[str, Any], confidence: float, metric: str) -> dict[str, Any]:

@@ -38,8 +38,6 @@ REFERENCES = {
     "https://pmc.ncbi.nlm.nih.gov/articles/PMC12807658",
     "kerby2014": "Kerby DS (2014). The simple difference formula: an approach to teaching nonparametric "
     "correlation. Comprehensive Psychology 3, 11.IT.3.1. doi:10.2466/11.IT.3.1",
-    "kokhlikyan2020": "Kokhlikyan N and others (2020). Captum: a unified and generic model interpretability "
-    "library for PyTorch. doi:10.48550/arXiv.2009.07896",
     "kunsch1989": "Künsch HR (1989). The jackknife and the bootstrap for general stationary observations. Annals "
     "of Statistics 17, 1217-1241. doi:10.1214/aos/1176347265",
     "lee2016": "Lee D (2016). LS-GKM: a new gkm-SVM for large-scale datasets. Bioinformatics 32, 2196-2198. "
@@ -69,9 +67,6 @@ REFERENCES = {
     "regularized likelihood methods. In Advances in Large Margin Classifiers, 61-74. MIT Press, ISBN 0-262-19448-1",
     "quang2016": "Quang D, Xie X (2016). DanQ: a hybrid convolutional and recurrent deep neural network for "
     "quantifying the function of DNA sequences. Nucleic Acids Research 44, e107. doi:10.1093/nar/gkw226",
-    "rauluseviciute2024": "Rauluseviciute I and others (2024). JASPAR 2024: 20th anniversary of the open-access "
-    "database of transcription factor binding profiles. Nucleic Acids Research 52, D174-D182. "
-    "doi:10.1093/nar/gkad1059",
     "saito2015": "Saito T, Rehmsmeier M (2015). The precision-recall plot is more informative than the ROC plot "
     "when evaluating binary classifiers on imbalanced datasets. PLoS ONE 10, e0118432. "
     "doi:10.1371/journal.pone.0118432",

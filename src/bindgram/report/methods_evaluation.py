@@ -27,12 +27,16 @@ def evaluation_paragraphs(config: Config) -> Iterator[tuple[str, str]]:
     yield "Calibration", _calibration()
     yield "Intervals", _intervals(config)
     yield "Comparison of models", _comparison(config)
+    settings = config.model_dump()
+    if (settings.get("interpretation") or {}).get("models"):
+        yield "Interpretation", interpretation(settings["interpretation"], config.motifs.library)
 
 
 def _models(config: Config) -> str:
     return (
-        "Language models of k-mers (AWD-LSTM [@merity2018]) were fine-tuned by concat pooling and gradual unfreezing "
-        "[@howard2018], as for DNA before [@luo2023]; convolutional models follow DeepBind [@alipanahi2015] and DanQ "
+        "A model that starts from a language model of k-mers (AWD-LSTM [@merity2018]) is that model, fine-tuned by "
+        "concat pooling and gradual unfreezing [@howard2018], as for DNA before [@luo2023]; convolutional models "
+        "follow DeepBind [@alipanahi2015] and DanQ "
         f"[@quang2016]. Models of this run: {', '.join(config.models)}, trained with seed(s) "
         f"{', '.join(map(str, config.seeds))}; negatives and test sets do not depend on them. Scores are the mean of "
         f"both strands. {' '.join(_baselines(config))} The floor beside every score is {config.floor}."
@@ -121,6 +125,30 @@ def _comparison(config: Config) -> str:
         f"With {MIN_MODELS} models and {MIN_TFS} factors or more, ranks are compared by Friedman's test "
         "[@friedman1937] and Nemenyi's critical difference [@demsar2006], as scikit-posthocs computes it "
         "[@terpilowski2019]."
+    )
+
+
+_ATTRIBUTIONS = {
+    "ism": "in-silico mutagenesis [@zhou2015]",
+    "integrated_gradients": "integrated gradients [@sundararajan2017]",
+    "deeplift": "DeepLIFT against dinucleotide shuffles [@shrikumar2017]",
+    "grad_cam": "Grad-CAM for convolutional encoders [@selvaraju2017]",
+    "occlusion": "occlusion of windows [@zeiler2014]",
+}
+
+
+def interpretation(settings: Mapping[str, Any], library: str) -> str:
+    """What models have learnt, from the section ``interpretation`` and the name of the library of motifs."""
+    methods = "; ".join(_ATTRIBUTIONS[name] for name in settings["methods"])
+    discovery, matching = settings["discovery"], settings["matching"]
+    return (
+        f"The {settings['n_sequences']:,} test positives with the highest scores of a model, at most, were explained "
+        f"base by base: {methods}. Whether an explanation is faithful is measured by deleting and inserting bases in "
+        "its order and in random order [@petsiuk2018]. Motifs were discovered by TF-MoDISco [@shrikumar2018] in the "
+        f"attributions of {discovery['method'].replace('_', ' ')} and compared with those of {library} [@jaspar2026] "
+        "by TOMTOM [@gupta2007]. A model has recovered the known motif of its factor where one of its patterns matches "
+        f"it with a q-value of {matching['max_q_value']:g} or less over the library; where no motif is known, the "
+        "question is not defined."
     )
 
 

@@ -15,6 +15,7 @@ from bindgram.report.methods import (
     methods_section,
     paragraphs,
 )
+from bindgram.report.methods_evaluation import interpretation
 from bindgram.report.versions import flatten, versions_of
 from bindgram.settings import Config
 from bindgram.settings.filters import OVERLAP_MODES, parse_filter
@@ -121,6 +122,15 @@ def test_words_on_numbers_follow_the_settings_and_the_code(config):
     assert "(90 %, 321 replicates)" in told["Comparison of models"]
     assert "false positive rate of 0.1" in told["Metrics and thresholds"]
     assert "over 10 bins" in told["Calibration"]
+
+
+def test_interpretation_is_told_with_every_method_and_its_source():
+    methods = ["ism", "integrated_gradients", "deeplift", "grad_cam", "occlusion"]
+    settings = {"n_sequences": 1500, "methods": methods, "discovery": {"method": "ism"}}
+    text = interpretation(settings | {"matching": {"max_q_value": 0.05}}, "JASPAR2026")
+    assert text.startswith("The 1,500 test positives")
+    assert len(set(keys_of(text))) == 9
+    assert set(keys_of(text)) <= set(REFERENCES)
 
 
 def test_software_names_the_version_of_torch_that_trained(config):

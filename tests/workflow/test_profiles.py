@@ -54,8 +54,10 @@ def test_slurm_link_names_the_profile(repository):
     assert (repository / "slurm/config.yaml").samefile(repository / "profiles/slurm/config.yaml")
 
 
-def test_slurm_plans_eleven_jobs_per_experiment(plan):
+def test_slurm_plans_three_jobs_for_each_network_of_an_experiment_and_a_few_others(plan):
     counts = job_counts(plan("--profile", "slurm", first=3))
+    of_networks = {name for name, n in counts.items() if n == 3 * 4}  # the model, and three baselines that are trained
+    assert of_networks == {"finetune_classifier", "predict_scores", "evaluate_scores"}
     per_experiment = {name: n for name, n in counts.items() if n == 3}
     assert per_experiment.keys() == {
         "adapt_language_model",
@@ -64,10 +66,9 @@ def test_slurm_plans_eleven_jobs_per_experiment(plan):
         "make_battery",
         "audit_examples",
         "score_baselines",
-        "finetune_classifier",
-        "predict_scores",
+        "score_gapped_kmers",
         "score_likelihood",
-        "evaluate_scores",
+        "compare_pairs",
         "plot_experiment",
     }
     assert counts["fetch_peaks"] > 3  # those of the universe as well

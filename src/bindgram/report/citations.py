@@ -67,6 +67,9 @@ REFERENCES = {
     "regularized likelihood methods. In Advances in Large Margin Classifiers, 61-74. MIT Press, ISBN 0-262-19448-1",
     "quang2016": "Quang D, Xie X (2016). DanQ: a hybrid convolutional and recurrent deep neural network for "
     "quantifying the function of DNA sequences. Nucleic Acids Research 44, e107. doi:10.1093/nar/gkw226",
+    "rauluseviciute2024": "Rauluseviciute I and others (2024). JASPAR 2024: 20th anniversary of the open-access "
+    "database of transcription factor binding profiles. Nucleic Acids Research 52, D174-D182. "
+    "doi:10.1093/nar/gkad1059",
     "saito2015": "Saito T, Rehmsmeier M (2015). The precision-recall plot is more informative than the ROC plot "
     "when evaluating binary classifiers on imbalanced datasets. PLoS ONE 10, e0118432. "
     "doi:10.1371/journal.pone.0118432",

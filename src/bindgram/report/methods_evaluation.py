@@ -137,6 +137,9 @@ _ATTRIBUTIONS = {
 }
 
 
+_RELEASES = {"JASPAR2024": " [@rauluseviciute2024]", "JASPAR2026": " [@jaspar2026]"}
+
+
 def interpretation(settings: Mapping[str, Any], library: str) -> str:
     """What models have learnt, from the section ``interpretation`` and the name of the library of motifs."""
     methods = "; ".join(_ATTRIBUTIONS[name] for name in settings["methods"])
@@ -145,10 +148,10 @@ def interpretation(settings: Mapping[str, Any], library: str) -> str:
         f"The {settings['n_sequences']:,} test positives with the highest scores of a model, at most, were explained "
         f"base by base: {methods}. Whether an explanation is faithful is measured by deleting and inserting bases in "
         "its order and in random order [@petsiuk2018]. Motifs were discovered by TF-MoDISco [@shrikumar2018] in the "
-        f"attributions of {discovery['method'].replace('_', ' ')} and compared with those of {library} [@jaspar2026] "
-        "by TOMTOM [@gupta2007]. A model has recovered the known motif of its factor where one of its patterns matches "
-        f"it with a q-value of {matching['max_q_value']:g} or less over the library; where no motif is known, the "
-        "question is not defined."
+        f"attributions of {discovery['method'].replace('_', ' ')} and compared with those of "
+        f"{library}{_RELEASES.get(library, '')} by TOMTOM [@gupta2007]. A model has recovered the known motif of its "
+        f"factor where one of its patterns matches it with a q-value of {matching['max_q_value']:g} or less over the "
+        "library; where no motif is known, the question is not defined."
     )
 
 

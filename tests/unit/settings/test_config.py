@@ -146,7 +146,7 @@ def test_null_leaves_a_baseline_out_and_one_among_the_models_is_a_model(config):
     found = parse_config(config, "c.yaml")
     assert found.trained == ["awd_lstm", "deepbind_cnn", "awd_lstm_scratch"]
     assert found.trained_baselines == ["awd_lstm_scratch"]
-    assert list(found.fitted) == ["kmer3_lr"]
+    assert list(found.fitted) == ["kmer3_lr", "jaspar", "gkm_svm"]
     assert found.likelihood
     config["baselines"] |= {"likelihood": None}
     assert not parse_config(config, "c.yaml").likelihood

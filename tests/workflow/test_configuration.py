@@ -34,3 +34,10 @@ def test_unknown_experiment_in_a_target_is_named(fresh_project):
     result = fresh_project.snakemake("--dry-run", "results/examples/blocks/nobody/positives.parquet")
     assert result.returncode == 1
     assert "no experiment 'nobody'" in result.stdout
+
+
+def test_tiled_block_belongs_to_a_run_whose_report_shall_show_it(fresh_project):
+    page = ("results/report/index.html", "--dry-run")
+    assert "collect_tiles" not in fresh_project.snakemake(*page).stdout
+    fresh_project.edit("config/config.yaml", lambda text: text.replace("in_report: false", "in_report: true"))
+    assert "collect_tiles" in fresh_project.snakemake(*page).stdout

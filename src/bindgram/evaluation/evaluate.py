@@ -24,11 +24,11 @@ from bindgram.evaluation.metrics import (
     one_class_reason,
 )
 from bindgram.evaluation.resampling import FALSE_DISCOVERY_RATES, MAX_FPR, Examples
-from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, replicate_interval
+from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, effective_blocks, replicate_interval
 from bindgram.provenance import step_rng
 
 MIN_PER_CLASS = 20  # test examples; with fewer the result is flagged with their number
-MIN_FALSE_CALLS = 10  # negatives that a false discovery rate lets pass at full recall; with fewer it is flagged
+MIN_FALSE_CALLS = 10  # negatives that a false discovery rate lets pass at the cut found; with fewer it is flagged
 CALIBRATED = ("brier_calibrated", "ece_calibrated")
 
 
@@ -121,7 +121,7 @@ def measure(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Value, interval and flag of every metric, or the reason why it is not defined."""
-    n_positive_blocks = len(np.unique(examples.blocks[examples.labels == 1]))
+    n_blocks = effective_blocks(np.bincount(examples.blocks[examples.labels == 1]))
     values = examples.metrics()(np.ones((1, examples.ranked.n_blocks)))
     drawn = examples.bootstrap(replicates, rng)
     result: dict[str, Any] = {}
@@ -132,7 +132,7 @@ def measure(
             continue
         metric = METRICS[name]
         low, high = replicate_interval(
-            float(values[name][0]), drawn[name], n_positive_blocks, confidence, metric.lowest, metric.highest
+            float(values[name][0]), drawn[name], n_blocks, confidence, metric.lowest, metric.highest
         )
         result |= {name: float(values[name][0]), f"{name}.low": low, f"{name}.high": high}
     positives = int((examples.labels == 1).sum())
@@ -140,7 +140,8 @@ def measure(
     flags = {
         f"{name}.flag": "fdr_unresolved"
         for name, rate in FALSE_DISCOVERY_RATES.items()
-        if result[name] is not None and false_calls(rate, prior, len(examples.labels) - positives) < MIN_FALSE_CALLS
+        if result[name] is not None
+        and result[name] * false_calls(rate, prior, len(examples.labels) - positives) < MIN_FALSE_CALLS
     }
     return result | flags
 

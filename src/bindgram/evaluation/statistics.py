@@ -192,10 +192,20 @@ def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, f
     return float(low), float(high)
 
 
+def effective_blocks(counts: np.ndarray) -> float:
+    """Number of equally large blocks that would be as informative as blocks with these (B,) numbers of examples.
+
+    References
+    ----------
+    Kish 1965, Survey Sampling.
+    """
+    return float(counts.sum() ** 2 / (counts.astype(np.float64) ** 2).sum())
+
+
 def replicate_interval(
-    value: float, drawn: np.ndarray, n_blocks: int, confidence: float, lowest: float, highest: float
+    value: float, drawn: np.ndarray, n_blocks: float, confidence: float, lowest: float, highest: float
 ) -> tuple[float, float] | tuple[None, None]:
-    """Interval of a metric from the spread of its replicates; (None, None) where fewer than two of them are known.
+    """Interval of a metric from the spread of its replicates; (None, None) where two of them are not known.
 
     Student's t with `n_blocks` - 1 degrees of freedom around the value, on the scale of the arcsine of the square root
     of its place between `lowest` and `highest`, where the spread depends little on the value and no bound leaves the
@@ -204,7 +214,7 @@ def replicate_interval(
 
     Parameters
     ----------
-    drawn : (R,) replicates, NaN where one is not defined. n_blocks : those that hold positives.
+    drawn : (R,) replicates, NaN where one is not defined. n_blocks : `effective_blocks` of the positives.
     lowest, highest : values that the metric can have; without a highest one, the scale is that of the metric.
 
     References
@@ -214,7 +224,7 @@ def replicate_interval(
     from scipy.special import stdtrit  # slow to import
 
     known = drawn[np.isfinite(drawn)]
-    if len(known) < 2 or n_blocks < 2:
+    if len(known) < 2 or n_blocks <= 1:
         return None, None
     bounded = np.isfinite(highest)
     places = np.append(value, known)

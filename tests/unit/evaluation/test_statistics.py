@@ -14,6 +14,7 @@ from bindgram.evaluation.statistics import (
     bootstrap_metrics,
     covered_length,
     draw_multiplicities,
+    effective_blocks,
     midranks,
     percentile_interval,
     rank_scores,
@@ -228,6 +229,11 @@ def test_interval_of_replicates_by_hand():
 def test_interval_of_replicates_holds_the_value_and_stays_in_range(drawn, value, n_blocks):
     low, high = replicate_interval(value, np.array(drawn), n_blocks, 0.95, 0.0, 1.0)
     assert 0 <= low <= value <= high <= 1
+
+
+def test_equal_blocks_count_in_full_and_unequal_ones_less():
+    assert effective_blocks(np.array([3, 3, 3, 0])) == 3.0
+    assert effective_blocks(np.array([9, 1])) == pytest.approx(100 / 82)
 
 
 def test_no_interval_without_two_replicates_or_two_blocks():

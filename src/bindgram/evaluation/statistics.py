@@ -15,7 +15,6 @@ import pandas as pd
 
 BLOCKS_PER_TESTED_LENGTH = 50
 MIN_POSITIVE_BLOCKS = 20  # fewer blocks that hold positives: the interval is flagged as unreliable
-CHUNK_ELEMENTS = 2**21  # elements of the largest matrix held at a time
 
 
 def covered_length(chrom: np.ndarray, start: np.ndarray, max_gap_bp: int) -> int:
@@ -130,57 +129,12 @@ def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)
 
 
-def bootstrap_metrics(
-    labels: np.ndarray,
-    scores: np.ndarray,
-    blocks: np.ndarray,
-    threshold: float | None,
-    n_replicates: int,
-    rng: np.random.Generator,
-) -> dict[str, np.ndarray]:
-    """Metrics of `n_replicates` test sets drawn block by block with replacement.
-
-    Parameters
-    ----------
-    labels : (N,) 0 or 1. scores : (N,) finite. blocks : (N,) from `assign_blocks`.
-    threshold : score from which an example is called positive; None leaves out the MCC.
-
-    Returns
-    -------
-    Metric to (n_replicates,) values, NaN where a replicate holds one class only.
-    """
-    ranking = rank_scores(labels, scores)
-    n_blocks = int(blocks.max()) + 1
-    size = max(1, CHUNK_ELEMENTS // max(len(labels), n_blocks))
-    chunks: list[dict[str, np.ndarray]] = []
-    for first in range(0, n_replicates, size):
-        drawn = draw_multiplicities(n_blocks, min(size, n_replicates - first), rng)
-        chunks.append(replicate_metrics(ranking, drawn[:, blocks], labels == 1, scores, threshold))
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
-
-
 def draw_multiplicities(n_blocks: int, n_replicates: int, rng: np.random.Generator) -> np.ndarray:
     """Draw as many blocks as there are, with replacement: (n_replicates, n_blocks) counts, rows sum to `n_blocks`."""
     drawn = rng.integers(0, n_blocks, size=(n_replicates, n_blocks))
     flat = drawn + n_blocks * np.arange(n_replicates)[:, None]
     counts = np.bincount(flat.ravel(), minlength=n_replicates * n_blocks)
     return counts.reshape(n_replicates, n_blocks).astype(np.float64)
-
-
-def replicate_metrics(
-    ranking: Ranking, weights: np.ndarray, positive: np.ndarray, scores: np.ndarray, threshold: float | None
-) -> dict[str, np.ndarray]:
-    """Metrics under (R, N) weights of the examples, each (R,); `positive` and `scores` (N,) in example order."""
-    true_positives, false_positives = cumulative_counts(ranking, weights)
-    metrics = {
-        "auroc": weighted_auroc(true_positives, false_positives),
-        "average_precision": weighted_average_precision(true_positives, false_positives),
-    }
-    if threshold is not None:
-        called = scores >= threshold
-        tp, fp = weights @ (called & positive).astype(float), weights @ (called & ~positive).astype(float)
-        metrics["mcc"] = weighted_mcc(tp, fp, true_positives[:, -1], false_positives[:, -1])
-    return metrics
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float] | tuple[None, None]:

@@ -236,7 +236,7 @@ def test_torch_is_in_the_environments_of_the_commands_that_need_it_only():
             allowed = [{"torch-cpu", "torch-gpu"}] if commands else [{"bio"}, {"qc"}]
             assert environment_of(text) in allowed, commands_of(text)
         with_torch |= commands
-    assert with_torch == {"pretrain", "adapt", "find_rate", "finetune", "publish", "score", "scan"}
+    assert with_torch == {"pretrain", "adapt", "find_rate", "finetune", "interpret", "publish", "score", "scan"}
     assert "torch" not in specs("bio")
     assert specs("torch-cpu")["torch"].conda_name == "pytorch-cpu"
     assert specs("torch-gpu")["torch"].conda_name == "pytorch-gpu"

@@ -70,8 +70,13 @@ COLOURS = "'#0072B2' '#D55E00' '#009E73' '#CC79A7' '#E69F00' '#56B4E9' '#000000'
 HOMOLOGS = CONFIG.homology.action != "none"  # whether they are searched for
 TEST_SETS = CONFIG.battery.test_sets
 HOURS = dict(
-    pretrain_language_model=24, adapt_language_model=2, finetune_classifier=4, predict_scores=1, score_likelihood=1
-)  # at attempt 1
+    pretrain_language_model=24,
+    adapt_language_model=2,
+    finetune_classifier=4,
+    predict_scores=1,
+    score_likelihood=1,
+    interpret_model=2,
+)  # at attempt 1; the order of `costs`, which knows nothing of interpretation
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
 PRETRAINING = CONFIG.pretraining
 RANKS = PRETRAINING.n_gpus  # processes that pretrain one language model together, each with a GPU of its own
@@ -926,6 +931,18 @@ def published_costs(wildcards, input):
     return options("--benchmark", (f"{name}={path}" for name, path in files.items() if Path(path).is_file()))
 
 
+def interpretations():
+    """Interpretations of the models that the configuration names, with the first seed."""
+    return expand(
+        INTERPRETATION,
+        model=CONFIG.interpreted,
+        split=SPLITS,
+        experiment=EXPERIMENTS,
+        scheme=SCHEMES,
+        seed=CONFIG.seeds[0],
+    )
+
+
 def figure_files():
     """One figure of each experiment and scheme: the job that draws it draws the others too."""
     return expand(FIGURE, split=SPLITS, experiment=EXPERIMENTS, scheme=SCHEMES, figure="curves")
@@ -971,6 +988,11 @@ def figure_labels(figure):
         "figure": figure,
         **of_split(wildcards),
     }
+
+
+def motif_labels(wildcards):
+    """Labels of the logos of a model in the report's list."""
+    return figure_labels("motifs")(wildcards) | {"model": wildcards.model}
 
 
 def of_split(wildcards):
@@ -1100,6 +1122,7 @@ LOG_TEMPLATES = [
     "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
     "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}.log",
     "results/logs/evaluate_scores/{model}/{split}/{experiment}/{scheme}.log",
+    "results/logs/interpret_model/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
 ]
 
 FILTER_TABLE_TEMPLATES = [

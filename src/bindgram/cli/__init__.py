@@ -27,6 +27,7 @@ from bindgram.cli.find_rate import find_rate
 from bindgram.cli.finetune import finetune
 from bindgram.cli.folds import folds
 from bindgram.cli.index import index
+from bindgram.cli.interpret import interpret
 from bindgram.cli.motifs import motifs
 from bindgram.cli.negatives import negatives
 from bindgram.cli.overlap import overlap
@@ -76,6 +77,7 @@ COMMANDS: tuple[click.Command, ...] = (
     finetune,
     folds,
     index,
+    interpret,
     motifs,
     negatives,
     overlap,

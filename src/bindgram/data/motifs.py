@@ -47,11 +47,10 @@ class Motif:
         """The factors that it belongs to, in lower case: both of a dimer."""
         return frozenset(_VARIANT.sub("", part).casefold() for part in self.tf.split("::"))
 
-    @property
-    def information(self) -> np.ndarray:
-        """(W,) bits at each position, against equal shares of the bases."""
-        shares = np.clip(self.probabilities, 1e-12, None)
-        return 2.0 + (self.probabilities * np.log2(shares)).sum(axis=1)
+
+def information(probabilities: np.ndarray) -> np.ndarray:
+    """Bits (W,) at each position of a matrix (W, 4), against equal shares of the bases."""
+    return 2.0 + (probabilities * np.log2(np.clip(probabilities, 1e-12, None))).sum(axis=1)
 
 
 def motifs_of(motifs: Iterable[Motif], tf: str) -> list[Motif]:

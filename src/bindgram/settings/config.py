@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from bindgram.settings.base import Id, Settings, parse, read_yaml
 from bindgram.settings.baselines import LIKELIHOOD, Baseline, FittedBaseline, LikelihoodBaseline, ModelBaseline
 from bindgram.settings.filters import FilterItem, check_filters, parse_filter
-from bindgram.settings.interpretation import MotifSettings
+from bindgram.settings.interpretation import InterpretationSettings, MotifSettings
 from bindgram.settings.variants import DataEfficiencySettings, split_variant
 
 HomologyAction = Literal["report", "remove", "none"]
@@ -310,6 +310,7 @@ class Config(Settings):
     battery: BatterySettings
     tiled: TiledSettings
     motifs: MotifSettings
+    interpretation: InterpretationSettings
     qc: QcSettings
     store: StoreSettings
     homology: HomologySettings
@@ -336,6 +337,12 @@ class Config(Settings):
     def trained_baselines(self) -> list[str]:
         """Baselines of kind ``model``; one that is among `models` as well is a model."""
         return self.trained[len(self.models) :]
+
+    @property
+    def interpreted(self) -> list[str]:
+        """Names of the networks whose attributions and motifs are looked at."""
+        asked = self.interpretation.models
+        return list(self.models) if asked == "all" else list(asked or [])
 
     @property
     def fitted(self) -> dict[str, FittedBaseline]:

@@ -136,6 +136,10 @@ def load_project(config: Mapping[str, Any], root: Path = Path(), *, check_files:
             problems += _hold_out_problems(checked, split, path, experiments, selected)
     if check_files:
         problems += _bundle_problems(models, root)
+        if checked.motifs.file is not None and not (root / checked.motifs.file).is_file():
+            problems.append(
+                f"configuration: motifs.file: {checked.motifs.file}: no such file; give MEME or JASPAR text, or null"
+            )
     for name, settings in language_models.items():
         if uneven := settings.pretrain.why_not_equal(checked.pretraining.n_gpus):
             problems.append(f"config/lms/{name}.yaml: pretrain.{uneven}; or change `pretraining` in the configuration")
@@ -278,6 +282,12 @@ def _reference_problems(
         f"{suggestion(name, test_sets)}"
         for key, name in (("headline.test_set", config.headline.test_set), ("tiled.twin", config.tiled.twin))
         if name not in test_sets
+    ]
+    problems += [
+        f"configuration: interpretation.models: {name!r} is not trained; choose from "
+        f"{', '.join(config.trained)}{suggestion(name, config.trained)}"
+        for name in config.interpreted
+        if name not in config.trained
     ]
     if experiments is not None:
         ids = {line.cells.get("experiment", "") for line in experiments.lines}

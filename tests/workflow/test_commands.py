@@ -14,7 +14,6 @@ from bindgram.settings.sheets import slug
 
 pytestmark = pytest.mark.workflow
 
-MOTIFS = "resources/motifs/JASPAR2026.meme"
 OPTIONS = {command.name: {name: option for option in command.params for name in option.opts} for command in COMMANDS}
 
 
@@ -82,7 +81,7 @@ def every_kind_of_job(fresh_project):
 
 def test_every_planned_command_has_known_and_all_required_options(every_kind_of_job):
     commands = [*planned_commands(every_kind_of_job), *planned_commands(every_kind_of_job, "report_available")]
-    commands += planned_commands(every_kind_of_job, "store_all", "tiled", "find_rates", "publish", MOTIFS)
+    commands += planned_commands(every_kind_of_job, "store_all", "tiled", "find_rates", "publish")
     commands += planned_commands(every_kind_of_job, "data_efficiency", "permuted_control")
     for name, *words in commands:
         given = {word for word in words if word.startswith("--")}

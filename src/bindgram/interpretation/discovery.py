@@ -87,11 +87,14 @@ def discover(codes: np.ndarray, hypothetical: np.ndarray, settings: DiscoverySet
     pad = settings.flank_bp + settings.extension_bp
     bases = np.pad(one_hot(codes).astype(np.float64), ((0, 0), (pad, pad), (0, 0)))
     contributions = np.pad(hypothetical.astype(np.float64), ((0, 0), (pad, pad), (0, 0)))
-    positive, negative = _run_modisco(bases, contributions, settings)
+    try:
+        positive, negative = _run_modisco(bases, contributions, settings)
+    except (ValueError, IndexError, ZeroDivisionError) as error:  # of a null distribution without any spread
+        return Discovery(reason=f"not defined: modisco-lite finds no seqlets in these attributions ({error})")
     patterns = [*_patterns("positive", positive), *_patterns("negative", negative)]
     if not patterns:
         return Discovery(
-            reason=f"no pattern of more than {settings.min_seqlets} seqlets in {n_sequences} sequences of {length} bp"
+            reason=f"no pattern of {settings.min_pattern_seqlets} seqlets or more in {n_sequences} sequences of {length} bp"
         )
     return Discovery(tuple(patterns))
 
@@ -100,10 +103,7 @@ def _why_not(codes: np.ndarray, hypothetical: np.ndarray, settings: DiscoverySet
     """Why nothing can be looked for, or ""."""
     n_sequences, length = codes.shape
     if n_sequences <= settings.min_seqlets:
-        return (
-            f"not defined: {n_sequences} sequences are too few to find patterns of more than "
-            f"{settings.min_seqlets} seqlets"
-        )
+        return f"not defined: {n_sequences} sequences are too few to find patterns in more than {settings.min_seqlets} seqlets"
     if length < settings.window_bp + 2:
         return f"not defined: sequences of {length} bp are too short for seqlets of {settings.window_bp} bp"
     if not np.isfinite(hypothetical).all():
@@ -134,8 +134,8 @@ def _run_modisco(
                 trim_to_window_size=settings.pattern_bp,
                 initial_flank_to_add=settings.extension_bp,
                 min_metacluster_size=settings.min_seqlets,
-                final_min_cluster_size=settings.min_seqlets,
-                min_num_to_trim_to=settings.min_seqlets,
+                final_min_cluster_size=settings.min_pattern_seqlets,
+                min_num_to_trim_to=settings.min_pattern_seqlets,
                 n_leiden_runs=settings.leiden_runs,
             )
     finally:

@@ -93,7 +93,8 @@ def _draw_site(axes: "Axes", site: Mapping[str, Any], limits: tuple[float, float
             letters[place, BASES.index(base)] = importance[start + place]
     where = ""
     if site["chrom"] is not None:
-        where = f"{site['chrom']}:{site['start'] + start:,}-{site['start'] + end:,} ({site['strand']}), "
+        strand = "" if site["strand"] == "." else f" ({site['strand']})"
+        where = f"{site['chrom']}:{site['start'] + start:,}-{site['start'] + end:,}{strand}, "
     _letters(axes, letters, f"{where}score {site['score']:.2f}")
     axes.set_ylim(limits)
 

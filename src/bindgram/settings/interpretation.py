@@ -45,6 +45,7 @@ class DiscoverySettings(Settings):
     pattern_bp: Annotated[int, Field(ge=5)]
     extension_bp: Annotated[int, Field(ge=0)]
     min_seqlets: Annotated[int, Field(ge=10)]
+    min_pattern_seqlets: Annotated[int, Field(ge=5)]
     leiden_runs: Positive
 
 

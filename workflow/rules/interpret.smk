@@ -34,7 +34,7 @@ rule interpret_model:
         runtime=minutes("interpret_model"),
         gpu=GPUS,
     params:
-        bundle=MODEL_FOLDER,
+        bundle=lambda wildcards, input: Path(input.bundle[0]).parent,
         test_sets=test_set_options,
         device=device_options,
         settings=lambda wildcards: dict(

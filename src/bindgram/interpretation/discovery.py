@@ -93,9 +93,8 @@ def discover(codes: np.ndarray, hypothetical: np.ndarray, settings: DiscoverySet
         return Discovery(reason=f"not defined: modisco-lite finds no seqlets in these attributions ({error})")
     patterns = [*_patterns("positive", positive), *_patterns("negative", negative)]
     if not patterns:
-        return Discovery(
-            reason=f"no pattern of {settings.min_pattern_seqlets} seqlets or more in {n_sequences} sequences of {length} bp"
-        )
+        least = settings.min_pattern_seqlets
+        return Discovery(reason=f"no pattern of {least} seqlets or more in {n_sequences} sequences of {length} bp")
     return Discovery(tuple(patterns))
 
 
@@ -103,7 +102,8 @@ def _why_not(codes: np.ndarray, hypothetical: np.ndarray, settings: DiscoverySet
     """Why nothing can be looked for, or ""."""
     n_sequences, length = codes.shape
     if n_sequences <= settings.min_seqlets:
-        return f"not defined: {n_sequences} sequences are too few to find patterns in more than {settings.min_seqlets} seqlets"
+        least = settings.min_seqlets
+        return f"not defined: {n_sequences} sequences are too few to find patterns in more than {least} seqlets"
     if length < settings.window_bp + 2:
         return f"not defined: sequences of {length} bp are too short for seqlets of {settings.window_bp} bp"
     if not np.isfinite(hypothetical).all():

@@ -198,6 +198,26 @@ def test_letters_of_a_logo_are_as_high_as_their_information(draw):
     assert [height for _, height in drawn] == pytest.approx([78, 19.5, 19.5], abs=0.3)
 
 
+def test_pattern_is_turned_to_its_known_motif_and_lies_below_the_same_columns(draw):
+    """The pattern reads TTA; its reverse complement TAA is the motif's CTAA from the second place on."""
+    sharp = {letter: [float(letter == base) for base in "ACGT"] for letter in "ACGT"}
+    match = {"motif": "MA1", "tf": "X", "q_value": 0.001, "reverse": True, "start": -1}
+    match["probabilities"] = [sharp[base] for base in "CTAA"]
+    found = interpretation(sites=[])
+    rows = [sharp[base] for base in "TTA"]
+    found["patterns"] = [
+        {"name": "p", "n_seqlets": 9, "probabilities": rows, "contributions": rows, "matches": [match]}
+    ]
+    page = draw(data_of(panel(), interpretations=[found]))
+    letters = [[letter for letter, _ in heights(page, f".card:nth-child({number})")] for number in (1, 2, 3)]
+    assert letters == [list("TAA"), list("TAA"), list("CTAA")]
+    places = page.eval_on_selector_all(
+        ".card path[data-base]",
+        "all => all.map(one => one.getBoundingClientRect().left - one.closest('svg').getBoundingClientRect().left)",
+    )
+    assert places[:3] == pytest.approx(places[7:], abs=0.1)
+
+
 def test_letters_of_importance_share_one_scale_and_hang_where_they_are_negative(draw):
     """The axis is from -0.5 to 1 in all sites; the stretch of 60 bases that matters most is shown."""
     page = draw(data_of(panel(), interpretations=[interpretation()]))

@@ -21,6 +21,7 @@ from bindgram.interpretation.attribution import attribute
 from bindgram.interpretation.contributions import Attribution
 from bindgram.interpretation.discovery import Discovery, Pattern, discover
 from bindgram.interpretation.faithfulness import faithfulness
+from bindgram.interpretation.logos import aligned_start
 from bindgram.interpretation.matching import Match, Verdict, match_patterns, verdict_of, why_unmatched
 from bindgram.interpretation.scorer import OneHotScorer
 from bindgram.models.bundle import Bundle
@@ -174,14 +175,24 @@ def interpretation_json(
 
 def _pattern_json(pattern: Pattern, matches: Sequence[Match], settings: InterpretationSettings) -> dict[str, Any]:
     core = pattern.shown(settings.matching.trim_bits)
+    listed = [match.to_json() for match in matches[: settings.matching.n_matches]]
+    if listed:
+        listed[0] |= _beside(core, matches[0])
     return {
         "name": pattern.name,
         "n_seqlets": pattern.n_seqlets,
         "probabilities": core.probabilities.tolist(),
         "contributions": core.contributions.tolist(),
-        "matches": [match.to_json() for match in matches[: settings.matching.n_matches]],
+        "matches": listed,
         "reason": why_unmatched(pattern, settings.matching),
     }
+
+
+def _beside(core: Pattern, best: Match) -> dict[str, Any]:
+    """What it takes to draw the most similar motif beside a pattern that is turned to its strand."""
+    shares, known = core.probabilities, best.motif.probabilities
+    start = aligned_start(shares[::-1, ::-1] if best.reverse else shares, known)
+    return {"reverse": best.reverse, "start": start, "probabilities": known.tolist()}
 
 
 def sites_of(found: Interpretation, settings: InterpretationSettings) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ import pytest
 
 from bindgram.data.motifs import Motif, jaspar_motifs, motifs_of
 from bindgram.interpretation.discovery import Discovery, Pattern
+from bindgram.interpretation.interpret import _beside
 from bindgram.interpretation.matching import match_patterns, verdict_of, why_unmatched
 from bindgram.settings.interpretation import MatchingSettings
 
@@ -128,3 +129,14 @@ def test_the_best_of_several_positive_patterns_decides(library):
 def test_nothing_to_compare_gives_nothing(library):
     assert match_patterns([], library, SETTINGS) == []
     assert match_patterns([pattern([[1, 0, 0, 0]] * 8)], [], SETTINGS) == [[]]
+
+
+def test_best_match_is_written_so_that_it_can_be_drawn_beside_its_pattern(library):
+    (reb1,) = motifs_of(library, "REB1")
+    turned = pattern(sharp(reb1)[::-1, ::-1])
+    (found,) = match_patterns([turned], library, SETTINGS)
+    beside = _beside(turned, found[0])
+    (same,) = match_patterns([pattern(sharp(reb1))], library, SETTINGS)
+    assert beside["reverse"] is found[0].reverse
+    assert beside["start"] == _beside(pattern(sharp(reb1)), same[0])["start"]
+    assert beside["probabilities"] == reb1.probabilities.tolist()

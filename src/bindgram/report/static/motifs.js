@@ -14,7 +14,8 @@ const motifs = (() => {
     return `q = ${value >= 0.001 ? value.toPrecision(2) : value.toExponential(0).replace("-", "−")}`;
   };
   const named = match => [match.motif, match.tf].filter(Boolean).join(" ");
-  const bits = (probabilities, label) => plots.logo(plots.informationColumns(probabilities), {label, unit: "bits", range: [0, 2]});
+  const blank = n => Array.from({length: n}, () => []);
+  const bits = (probabilities, label, before) => plots.logo([...blank(before), ...plots.informationColumns(probabilities)], {label, unit: "bits", range: [0, 2]});
 
   const verdict = ({model, verdict: found, reason}) => {
     const word = found?.recovered ?? "not defined", why = found?.reason || reason || "";
@@ -28,9 +29,14 @@ const motifs = (() => {
   };
 
   const pattern = ({name, n_seqlets: n, probabilities, contributions, matches = [], reason = ""}) => {
-    const best = matches[0], cards = [card(`${name} · ${count(n)} places`, bits(probabilities, `Pattern ${name}`))];
-    if (contributions) cards.push(card("what its bases add", plots.logo(plots.matrixColumns(contributions), {label: `Contributions of ${name}`, unit: "log odds"})));
-    if (best?.probabilities) cards.push(card(named(best), bits(best.probabilities, `Known motif ${best.motif}`), q(best.q_value)));
+    const best = matches[0], turned = rows => best?.reverse ? rows.map(row => [...row].reverse()).reverse() : rows;
+    const shift = best?.start ?? 0, own = Math.max(0, -shift); // columns that stand free, so that pattern and motif lie alike
+    const cards = [card(`${name} · ${count(n)} places`, bits(turned(probabilities), `Pattern ${name}`, own))];
+    if (contributions) {
+      const columns = [...blank(own), ...plots.matrixColumns(turned(contributions))];
+      cards.push(card("what its bases add", plots.logo(columns, {label: `Contributions of ${name}`, unit: "log odds"})));
+    }
+    if (best?.probabilities) cards.push(card(named(best), bits(best.probabilities, `Known motif ${best.motif}`, Math.max(0, shift)), q(best.q_value)));
     const others = matches.slice(best?.probabilities ? 1 : 0).map(match => `${named(match)} (${q(match.q_value)})`);
     const like = others.length ? `${best.probabilities ? "Also like" : "Like"} ${others.join("; ")}` : best ? "" : reason || "Like no known motif";
     return html("div", {class: "pattern"}, html("div", {class: "cards"}, ...cards), like ? note(like) : null);

@@ -150,7 +150,7 @@ def intervals(path: Path, *, permuted_test: bool) -> list[dict]:
         measured = measure(scored.frame, examples["score"].to_numpy()[None], test_set, RESAMPLING)
         value = float(measured.values["auroc"][0])
         low, high = replicate_interval(
-            value, measured.drawn["auroc"][0], measured.n_positive_blocks, RESAMPLING.confidence, 0, 1
+            value, measured.drawn["auroc"][0], measured.n_blocks, RESAMPLING.confidence, 0, 1
         )
         rows.append({"test_set": test_set, "value": value, "low": low, "high": high, "flag": measured.flag})
     return rows

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from bindgram.cli.compare import compare
 from bindgram.data.examples import COLUMNS, ExampleTable, write_examples
 from bindgram.errors import InputError
+from bindgram.evaluation import runs
 from bindgram.evaluation.runs import group_of
 from bindgram.provenance import make_provenance, write_json
 
@@ -91,11 +92,17 @@ def test_pairing_sees_what_two_intervals_do_not(run, other_run, tmp_path):
         ("brier", -0.2, -0.1, "better"),
         ("brier", 0.1, 0.2, "worse"),
         ("average_precision.without_homologs", 0.1, 0.2, "better"),
-        ("auroc", None, None, "within the interval"),
     ],
 )
 def test_of_metrics_that_should_be_low_less_is_better(metric, low, high, group):
     assert group_of(metric, low, high) == group
+
+
+def test_without_an_interval_nothing_is_said_to_be_within_it(run, other_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "interval_and_p_value", lambda *_: (None, None, None))  # all positives in one block
+    row = rows_of(table(run, other_run, tmp_path, "--metric", "auroc"), experiment="E1", model="cnn").iloc[0]
+    assert (row["group"], row["value_a"]) == ("not comparable", row["value_b"])
+    assert row["note"] == "no interval: all positives are in one block, an interval needs two"
 
 
 def test_other_test_sets_are_refused_without_the_examples_to_look_at(run, other_run, tmp_path):

@@ -120,7 +120,11 @@ def measure(
     confidence: float,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Value, interval and flag of every metric, or the reason why it is not defined."""
+    """Value, interval and flag of every metric, or the reason why it is not defined.
+
+    No interval is given where all replicates agree, as those of ten examples in perfect order do: the bootstrap does
+    not know then how far the value is from being certain.
+    """
     n_blocks = effective_blocks(np.bincount(examples.blocks[examples.labels == 1]))
     values = examples.metrics()(np.ones((1, examples.ranked.n_blocks)))
     drawn = examples.bootstrap(replicates, rng)
@@ -134,6 +138,8 @@ def measure(
         low, high = replicate_interval(
             float(values[name][0]), drawn[name], n_blocks, confidence, metric.lowest, metric.highest
         )
+        if low is not None and np.isfinite(metric.highest) and np.nanmin(drawn[name]) == np.nanmax(drawn[name]):
+            low, high = None, None  # a width of 0 would say that it is certain
         result |= {name: float(values[name][0]), f"{name}.low": low, f"{name}.high": high}
     positives = int((examples.labels == 1).sum())
     prior = examples.prior or positives / len(examples.labels)

@@ -20,9 +20,9 @@ from bindgram.errors import InputError
 from bindgram.evaluation.collect import provenance_path
 from bindgram.evaluation.delong import AreaTest, contrast_test, delong_covariance
 from bindgram.evaluation.evaluate import why_unusable
-from bindgram.evaluation.metrics import NOT_DEFINED, one_class_reason
-from bindgram.evaluation.replicates import CURVE_METRICS, paired_replicates
-from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, curve_counts, replicate_interval
+from bindgram.evaluation.metrics import NOT_DEFINED, RANK_METRICS, one_class_reason
+from bindgram.evaluation.resampling import paired_replicates
+from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS, assign_blocks, effective_blocks, replicate_interval
 from bindgram.provenance import sha256_file, step_rng, write_json, write_text
 
 COLUMNS = (
@@ -59,15 +59,15 @@ class Measured:
     Attributes
     ----------
     values : metric to (M,) values. drawn : metric to (M, replicates) values, the same blocks drawn for all.
-    areas, covariance : of DeLong; None where a class has one example only. n_positive_blocks : resampled blocks that
-        hold positives. flag : as in the metrics.
+    areas, covariance : of DeLong; None where a class has one example only. n_blocks : `effective_blocks` of the
+        positives. flag : as in the metrics.
     """
 
     values: Mapping[str, np.ndarray]
     drawn: Mapping[str, np.ndarray]
     areas: np.ndarray | None
     covariance: np.ndarray | None
-    n_positive_blocks: int
+    n_blocks: float
     flag: str
 
 
@@ -134,8 +134,8 @@ def _compare_on(
     measured = None
     if known and not nothing:
         measured = measure(examples, np.stack([scores[one] for one in known]), test_set, resampling)
-        nothing = "all positives are in one block, an interval needs two" * (measured.n_positive_blocks < 2)
-    for metric, (model, other) in itertools.product(CURVE_METRICS, pairs):
+        nothing = ONE_BLOCK * (measured.n_blocks <= 1)
+    for metric, (model, other) in itertools.product(RANK_METRICS, pairs):
         identity = {"test_set": test_set, "metric": metric, "model": model, "other": other}
         reason = reasons.get(model) or reasons.get(other) or nothing
         if reason or measured is None:
@@ -144,6 +144,7 @@ def _compare_on(
         yield identity | compare_two(measured, metric, known, model, other, resampling.confidence)
 
 
+ONE_BLOCK = "all positives are in one block, an interval needs two"
 SMALLEST_SPREAD = 1e-12  # of a difference: what is below came from rounding
 Training = tuple[str, str]  # model and seed
 
@@ -204,17 +205,13 @@ def measure(examples: pd.DataFrame, scores: np.ndarray, test_set: str, resamplin
     labels = examples["label"].to_numpy()
     blocks = assign_blocks(examples["chrom"].to_numpy(object), examples["start"].to_numpy(), resampling.max_block_bp)
     rng = step_rng(resampling.seed, "evaluate", test_set)
-    curves = [curve_counts(labels, row) for row in scores]
-    values = {
-        name: np.array([metric(*counts)[0] for counts in curves], dtype=np.float64)
-        for name, metric in CURVE_METRICS.items()
-    }
+    values = {name: np.array([metric(labels, row) for row in scores]) for name, metric in RANK_METRICS.items()}
     drawn = paired_replicates(labels, scores, blocks, resampling.replicates, rng)
     n_each = np.bincount(labels == 1, minlength=2)
     areas, covariance = delong_covariance(labels, scores) if n_each.min() > 1 else (None, None)
-    n_positive_blocks = len(np.unique(blocks[labels == 1]))
-    flag = "interval_unreliable" * (n_positive_blocks < MIN_POSITIVE_BLOCKS)
-    return Measured(values, drawn, areas, covariance, n_positive_blocks, flag)
+    positives = np.bincount(blocks[labels == 1])
+    flag = "interval_unreliable" if np.count_nonzero(positives) < MIN_POSITIVE_BLOCKS else ""
+    return Measured(values, drawn, areas, covariance, effective_blocks(positives), flag)
 
 
 def compare_two(
@@ -230,9 +227,7 @@ def compare_two(
     values, drawn = measured.values[metric], measured.drawn[metric]
     value, other_value = values[ours].mean(), values[theirs].mean()
     replicates = drawn[ours].mean(axis=0) - drawn[theirs].mean(axis=0)
-    low, high, p_value = interval_and_p_value(
-        float(value - other_value), replicates, measured.n_positive_blocks, confidence
-    )
+    low, high, p_value = interval_and_p_value(float(value - other_value), replicates, measured.n_blocks, confidence)
     per_seed = seed_differences(
         {trainings[n][1]: values[n] for n in ours}, {trainings[n][1]: values[n] for n in theirs}
     )
@@ -273,7 +268,7 @@ def seed_differences(ours: Mapping[str, float], theirs: Mapping[str, float]) -> 
 
 
 def interval_and_p_value(
-    difference: float, replicates: np.ndarray, n_blocks: int, confidence: float
+    difference: float, replicates: np.ndarray, n_blocks: float, confidence: float
 ) -> tuple[float | None, float | None, float | None]:
     """Interval of a difference from the spread of its replicates, and the two-sided p-value of Student's t that fits.
 

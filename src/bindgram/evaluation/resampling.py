@@ -16,10 +16,9 @@ from bindgram.evaluation.calibration import N_BINS, bin_numbers
 from bindgram.evaluation.statistics import draw_multiplicities, weighted_mcc
 
 CHUNK_ELEMENTS = 2**20  # elements of the largest matrix held at a time
-MAX_DENSE = 20  # blocks times distinct scores per example above which examples are weighted one by one
+MAX_DENSE = 60  # blocks times distinct scores per example above which examples are weighted one by one
 MAX_FPR = 0.1  # of the partial area under the ROC curve
 FALSE_DISCOVERY_RATES = {"recall_at_fdr10": 0.1, "recall_at_fdr50": 0.5}
-CURVE_METRICS = ("auroc", "average_precision", "partial_auroc", *FALSE_DISCOVERY_RATES)
 _ROUNDING = 1e-9  # relative, of a rate such as 0.1, which has no exact binary form
 
 
@@ -95,6 +94,11 @@ class Ranked:
         """Whether tables of blocks are small enough to be the faster way."""
         return self.n_blocks * self.n_groups <= MAX_DENSE * self.n_examples
 
+    @property
+    def chunk_size(self) -> int:
+        """Replicates whose largest matrix has `CHUNK_ELEMENTS` at most."""
+        return max(1, CHUNK_ELEMENTS // max(self.n_blocks, self.n_groups if self.dense else self.n_examples))
+
     def curves(self) -> Callable[[np.ndarray], Curves]:
         """Function from (R, blocks) multiplicities to the curves of these replicates."""
         return self._by_block() if self.dense else self._by_example()
@@ -151,6 +155,9 @@ def average_precision(curves: Curves) -> np.ndarray:
     return np.where(both, (curves.gained * precision).sum(axis=1) / positives, np.nan)
 
 
+RANKS = {"auroc": auroc, "average_precision": average_precision}
+
+
 def partial_auroc(curves: Curves, max_fpr: float) -> np.ndarray:
     """(R,) area under the ROC curve up to `max_fpr`, standardised so that 0.5 is chance and 1 is no error.
 
@@ -196,12 +203,9 @@ def recall_at_fdr(curves: Curves, rate: float, prior: float | None) -> np.ndarra
 
 
 def curve_metrics(curves: Curves, prior: float | None) -> dict[str, np.ndarray]:
-    """All `CURVE_METRICS`, (R,) each; `prior` is that of `recall_at_fdr`."""
-    found = {
-        "auroc": auroc(curves),
-        "average_precision": average_precision(curves),
-        "partial_auroc": partial_auroc(curves, MAX_FPR),
-    }
+    """All metrics of the curve, (R,) each; `prior` is that of `recall_at_fdr`."""
+    found = {name: metric(curves) for name, metric in RANKS.items()}
+    found["partial_auroc"] = partial_auroc(curves, MAX_FPR)
     return found | {name: recall_at_fdr(curves, rate, prior) for name, rate in FALSE_DISCOVERY_RATES.items()}
 
 
@@ -292,9 +296,33 @@ class Examples:
     def bootstrap(self, n_replicates: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Metrics of `n_replicates` test sets drawn block by block with replacement, (n_replicates,) each."""
         metrics, ranked = self.metrics(), self.ranked
-        size = max(1, CHUNK_ELEMENTS // max(ranked.n_blocks, ranked.n_groups if ranked.dense else ranked.n_examples))
+        size = ranked.chunk_size
         firsts = range(0, n_replicates, size)
         chunks = [
             metrics(draw_multiplicities(ranked.n_blocks, min(size, n_replicates - first), rng)) for first in firsts
         ]
         return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def paired_replicates(
+    labels: np.ndarray, scores: np.ndarray, blocks: np.ndarray, n_replicates: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Ranking metrics of M trainings on the same replicates, which are those of `Examples.bootstrap`.
+
+    Parameters
+    ----------
+    labels : (N,), both classes. scores : (M, N) finite. blocks : (N,) from `assign_blocks`.
+
+    Returns
+    -------
+    `RANKS` to (M, n_replicates), NaN where a replicate holds one class only.
+    """
+    multiplicities = draw_multiplicities(int(blocks.max()) + 1, n_replicates, rng)
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in RANKS}
+    for row in scores:
+        ranked = Ranked.of(labels, row, blocks)
+        curves, size = ranked.curves(), ranked.chunk_size
+        parts = [curves(multiplicities[first : first + size]) for first in range(0, n_replicates, size)]
+        for name, metric in RANKS.items():
+            drawn[name].append(np.concatenate([metric(part) for part in parts]))
+    return {name: np.stack(values) for name, values in drawn.items()}

@@ -21,7 +21,7 @@ from bindgram.data.examples import read_examples
 from bindgram.errors import InputError
 from bindgram.evaluation.collect import read_collected, read_metrics
 from bindgram.evaluation.metrics import METRICS, one_class_reason
-from bindgram.evaluation.pairs import Measured, Resampling, interval_and_p_value, measure
+from bindgram.evaluation.pairs import ONE_BLOCK, Measured, Resampling, interval_and_p_value, measure
 from bindgram.evaluation.predictions import read_predictions
 from bindgram.provenance import write_text
 
@@ -193,7 +193,7 @@ class _Paired:
             return {"group": REFUSED, "note": note}
         confidence = self.provenance["settings"]["confidence"]
         if metric in measured.drawn:
-            return _paired(measured, metric, confidence) | {"note": note, "n_examples": n_examples}
+            return {"note": note, "n_examples": n_examples} | _paired(measured, metric, confidence)
         if not whole:
             return {"group": REFUSED, "note": note}
         return base | _unpaired(row_a, row_b, confidence, metric) | {"n_examples": n_examples}
@@ -241,8 +241,10 @@ def _paired(measured: Measured, metric: str, confidence: float) -> dict[str, Any
     value_a, value_b = (float(value) for value in measured.values[metric])
     replicates = measured.drawn[metric][1] - measured.drawn[metric][0]
     difference = value_b - value_a
-    low, high, p_value = interval_and_p_value(difference, replicates, measured.n_positive_blocks, confidence)
+    low, high, p_value = interval_and_p_value(difference, replicates, measured.n_blocks, confidence)
     found = {"value_a": value_a, "value_b": value_b, "difference": difference, "low": low, "high": high}
+    if low is None or high is None:
+        return found | {"group": REFUSED, "note": f"no interval: {ONE_BLOCK}"}
     return found | {"p_value": p_value, "basis": PAIRED, "group": group_of(metric, low, high)}
 
 
@@ -265,9 +267,9 @@ def _p_value(difference: float, spread: float) -> float:
     return 2 * NormalDist().cdf(-abs(difference) / spread)
 
 
-def group_of(metric: str, low: float | None, high: float | None) -> str:
+def group_of(metric: str, low: float, high: float) -> str:
     """Better, worse or within the interval, as the metric has it."""
-    if low is None or high is None or low <= 0 <= high:
+    if low <= 0 <= high:
         return WITHIN
     known = METRICS.get(metric.partition(".")[0])
     rises = low > 0

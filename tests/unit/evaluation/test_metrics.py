@@ -45,11 +45,13 @@ def undefined_of(values: dict, test_set: str = "T1") -> dict[str, str]:
     return reasons
 
 
-def test_perfect_scores_reach_one_everywhere():
+def test_perfect_scores_reach_one_everywhere_and_no_interval_says_that_this_is_certain():
     labels, scores = [1, 1, 0, 0] * 10, [3, 4, 1, 2] * 10
     values = evaluated(predictions(labels, scores), predictions(labels, scores, split="valid"))
     for name in ("auroc", "average_precision", "mcc"):
-        assert values[f"T1.{name}"] == values[f"T1.{name}.low"] == values[f"T1.{name}.high"] == 1.0
+        assert values[f"T1.{name}"] == 1.0
+        assert values[f"T1.{name}.low"] is values[f"T1.{name}.high"] is None
+    assert values["T1.strand_difference.low"] == values["T1.strand_difference.high"] == 0.5  # has no highest value
     assert values["T1.threshold"] == 2.5
     assert (values["T1.n_positives"], values["T1.n_negatives"]) == (20, 20)
     assert values["T1.flag"] == values["T1.reason"] == ""

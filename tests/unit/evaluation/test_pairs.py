@@ -15,7 +15,9 @@ from bindgram.evaluation.pairs import (
     Resampling,
     Scored,
     compare_pairs,
+    compare_two,
     interval_and_p_value,
+    measure,
     pairs_of,
     read_pairs,
     seed_differences,
@@ -207,6 +209,22 @@ def test_few_blocks_with_positives_are_flagged_and_one_has_no_interval(scored):
     )
     assert set(compare_pairs(few, ["good"], RESAMPLING)["flag"]) == {"interval_unreliable"}
     assert undefined_reason(one) == "not defined: all positives are in one block, an interval needs two"
+
+
+def test_unequal_blocks_count_for_what_they_are_worth(labels):
+    """Most positives in one block: its interval has few degrees of freedom, however many other blocks there are."""
+    rng = np.random.default_rng(0)
+    starts = np.where(np.arange(600) < 450, 0, np.arange(600)) * 1_000_000
+    rows = predictions(labels, labels).assign(start=starts)
+    scores = rng.normal(size=(2, 600)) + labels
+    measured = measure(rows, scores, "T2", RESAMPLING)
+    in_first = labels[:450].sum()
+    n_blocks = 200**2 / (in_first**2 + (200 - in_first))
+    assert 1 < n_blocks < 3
+    assert measured.n_blocks == pytest.approx(n_blocks)
+    row = compare_two(measured, "auroc", [("a", "1"), ("b", "1")], "a", "b", 0.95)
+    spread = (measured.drawn["auroc"][0] - measured.drawn["auroc"][1]).std(ddof=1) * np.sqrt(n_blocks / (n_blocks - 1))
+    assert row["high"] - row["low"] == pytest.approx(2 * t.ppf(0.975, n_blocks - 1) * spread)
 
 
 def test_seeds_are_paired_by_name_and_a_single_training_meets_all():

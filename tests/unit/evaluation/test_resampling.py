@@ -15,7 +15,7 @@ from sklearn.metrics import (
 
 from bindgram.evaluation import resampling
 from bindgram.evaluation.calibration import probabilities
-from bindgram.evaluation.resampling import Examples, Ranked, curve_metrics, recall_at_fdr
+from bindgram.evaluation.resampling import Examples, Ranked, curve_metrics, paired_replicates, recall_at_fdr
 
 
 def expected(labels, scores, weights, threshold):
@@ -125,3 +125,17 @@ def test_spread_of_the_replicates_is_what_theory_gives():
     labels = np.repeat([0, 1], n)
     drawn = Examples(labels, rng.normal(size=2 * n), np.arange(2 * n)).bootstrap(1000, rng)
     assert drawn["auroc"].std() == pytest.approx(np.sqrt((2 * n + 1) / (12 * n * n)), rel=0.1)
+
+
+@pytest.mark.parametrize("max_dense", [0, 10**6])
+def test_pairs_see_the_replicates_of_the_evaluation_however_these_are_cut(monkeypatch, max_dense):
+    rng = np.random.default_rng(0)
+    labels, blocks = rng.integers(0, 2, 300), np.repeat(np.arange(60), 5)
+    scores = np.round(rng.normal(size=(2, 300)) + labels, 1)
+    alone = [Examples(labels, row, blocks).bootstrap(150, np.random.default_rng(5)) for row in scores]
+    monkeypatch.setattr(resampling, "MAX_DENSE", max_dense)
+    monkeypatch.setattr(resampling, "CHUNK_ELEMENTS", 6_000)
+    together = paired_replicates(labels, scores, blocks, 150, np.random.default_rng(5))
+    assert set(together) == {"auroc", "average_precision"}
+    for name, drawn in together.items():
+        assert np.array_equal(drawn, np.stack([values[name] for values in alone]))

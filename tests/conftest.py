@@ -119,6 +119,7 @@ CONFIG_CHANGES = {
 }
 SNAKEMAKE_OPTIONS = [
     *("--set-threads", "pretrain_language_model=1", "finetune_classifier=1", "predict_scores=1", "score_likelihood=1"),
+    "interpret_model=1",
     *("--rerun-triggers", "mtime", "params", "input", "code"),
     *("--cores", "2"),
 ]

@@ -31,12 +31,13 @@ ENDLESS = 1_000_000
 CHECKPOINT_SECONDS = 60 * CONFIG["checkpoint_minutes"]
 OPTIONS = (
     *("--set-threads", "pretrain_language_model=1", "finetune_classifier=1", "predict_scores=1", "score_likelihood=1"),
+    "interpret_model=1",
     *("--latency-wait", "5"),
 )
 SLURM_OPTIONS = (*OPTIONS, "--slurm-init-seconds-before-status-checks", "2")
 GPU_RULES = (
     *("pretrain_language_model", "adapt_language_model", "finetune_classifier", "predict_scores"),
-    "score_likelihood",
+    *("score_likelihood", "interpret_model"),
 )
 GPU_PARTITION = ("--set-resources", *(f"{rule}:slurm_partition=gpu" for rule in GPU_RULES))
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.workflow
 
 GPU_RULES = {
     *("adapt_language_model", "finetune_classifier", "predict_scores", "pretrain_language_model"),
-    "score_likelihood",
+    *("score_likelihood", "interpret_model"),
 }
 
 
@@ -68,6 +68,7 @@ def test_slurm_plans_three_jobs_for_each_network_of_an_experiment_and_a_few_othe
         "score_baselines",
         "score_gapped_kmers",
         "score_likelihood",
+        "interpret_model",  # of the model, not of the baselines that are trained
         "compare_pairs",
         "plot_experiment",
     }

@@ -76,7 +76,7 @@ HOURS = dict(
     predict_scores=1,
     score_likelihood=1,
     interpret_model=2,
-)  # at attempt 1; the order of `costs`, which knows nothing of interpretation
+)  # at attempt 1
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
 PRETRAINING = CONFIG.pretraining
 RANKS = PRETRAINING.n_gpus  # processes that pretrain one language model together, each with a GPU of its own
@@ -157,6 +157,7 @@ def costs():
     works = estimate(PROJECT)
     kinds = dict(zip(HOURS, ("pretrain", "adapt", "finetune", "predict", "likelihood")))
     jobs = {rule: sum(work.n_jobs for work in works.works if work.kind == kind) for rule, kind in kinds.items()}
+    jobs["interpret_model"] = len(interpretations())  # reads a few hundred sequences: not counted in tokens
     n_gpus = {"pretrain_language_model": RANKS}
     return works.describe({rule: (n, HOURS[rule] * n_gpus.get(rule, 1)) for rule, n in jobs.items() if n})
 

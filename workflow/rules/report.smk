@@ -138,6 +138,7 @@ rule write_report:
         audits=expand(AUDIT, split=SPLITS, experiment=EXPERIMENTS),
         panels=expand(PANEL, split=SPLITS, experiment=EXPERIMENTS, scheme=SCHEMES),
         comparison="results/comparison.json",
+        interpretations=interpretations(),
         tiles=list(report_tiles().values()),
         sheet=ancient(CONFIG.experiments),
         tiled=tiled_in_report(),

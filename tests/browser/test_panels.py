@@ -229,6 +229,13 @@ def test_letters_of_importance_share_one_scale_and_hang_where_they_are_negative(
     assert tops[1] == pytest.approx(tops[0] + relative[0], abs=0.5)
 
 
+def test_error_of_attributions_that_have_to_sum_to_something_is_told(draw):
+    methods = {"ism": {"status": "ok", "reason": ""}}
+    methods |= {name: {"status": "ok", "reason": "", "convergence_error": x} for name, x in (("ig", 0.0123), ("dl", 0))}
+    text = draw(data_of(panel()) | {"interpretations": [interpretation(methods=methods)]}).inner_text(".drawn")
+    assert "Attributions miss the difference of scores that they explain: ig by 1.2 %, dl by less than 0.1 %." in text
+
+
 def test_ticks_are_round_and_reach_over_the_range(draw):
     page = draw(data_of(panel()))
     assert page.evaluate("plots.ticks(0, 1)") == [0, 0.2, 0.4, 0.6, 0.8, 1]

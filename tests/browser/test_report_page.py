@@ -54,6 +54,24 @@ def test_table_is_sorted_by_its_headings_with_the_keyboard_and_says_so(page):
     assert column(page, 2) == sorted(column(page, 2))
 
 
+def test_what_is_not_defined_is_last_in_either_order(page):
+    page.check("#baselines")
+    at = page.locator("#results th").all_inner_texts().index("Motif") + 1
+    for _ in range(2):
+        page.click(f"#results th:nth-child({at}) button")
+        assert set(column(page, at)[:2]) == {"yes"}
+        assert set(column(page, at)[2:]) == {"not defined", "–"}
+    page.evaluate("""() => {
+        const cell = document.querySelector("#models table tbody td:nth-child(4)");
+        cell.removeAttribute("data-v");
+        cell.innerHTML = "<abbr>not defined</abbr><small>not defined: 1 TF</small>";
+    }""")
+    for _ in range(2):
+        page.locator("#models th:nth-child(4) button").first.click()
+        shown = page.locator("#models table").first.locator("tbody td:nth-child(4)").all_inner_texts()
+        assert shown[-1].startswith("not defined")
+
+
 def test_lines_are_filtered_by_words_by_tf_and_by_warning(page):
     page.fill("#search", "k562 DANQ")
     assert (column(page, 1), column(page, 2)) == (["CTCF"], ["danq"])

@@ -97,6 +97,7 @@ def test_the_strongest_positives_are_explained_and_too_few_for_motifs_is_stated(
     assert found["patterns"] == []
     assert set(found["methods"]) == set(settings["methods"])
     assert found["methods"]["ism"] == {"status": "ok", "reason": ""}
+    assert 0 <= found["methods"]["integrated_gradients"]["convergence_error"] <= 0.1
     scores = [site["score"] for site in found["sites"]]
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)

@@ -4,6 +4,7 @@ Whatever cannot be computed has a reason in its place; nothing is left out.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -165,12 +166,17 @@ def interpretation_json(
         ],
         "sites": rounded(sites_of(found, settings)),
         "faithfulness": rounded(found.faithfulness or {"verdict": "not defined", "reason": reason, "fractions": None}),
-        "methods": {
-            name: {"status": "ok" if made.defined else "not_defined", "reason": made.reason}
-            for name, made in found.attributions.items()
-        },
+        "methods": rounded({name: _method_json(made) for name, made in found.attributions.items()}),
         "provenance": dict(provenance),
     }
+
+
+def _method_json(made: Attribution) -> dict[str, Any]:
+    """Whether a method gave attributions, and how far their sums are off where they have to sum to something."""
+    told: dict[str, Any] = {"status": "ok" if made.defined else "not_defined", "reason": made.reason}
+    if made.convergence_error is not None and math.isfinite(made.convergence_error):
+        told["convergence_error"] = made.convergence_error
+    return told
 
 
 def _pattern_json(pattern: Pattern, matches: Sequence[Match], settings: InterpretationSettings) -> dict[str, Any]:

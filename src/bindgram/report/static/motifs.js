@@ -80,6 +80,14 @@ const motifs = (() => {
     return [figure("", text, charts("", drawn, [["most important first", ORDERED], ["at random", RANDOM]]))];
   };
 
+  // How far the sums of attributions are off, of the methods that have to sum to a difference of scores.
+  const convergence = found => {
+    const percent = share => share < 0.0005 ? "less than 0.1 %" : `${(100 * share).toFixed(1)} %`;
+    const told = Object.entries(found ?? {}).filter(([, {status, convergence_error: error}]) => status === "ok" && typeof error === "number")
+      .map(([name, {convergence_error: error}]) => `${name} by ${percent(error)}`);
+    return told.length ? [note(`Attributions miss the difference of scores that they explain: ${told.join(", ")}.`)] : [];
+  };
+
   const one = (found, panel, options) => {
     const made = [verdict(found)], patterns = found.patterns ?? [], strongest = found.sites ?? [];
     if (found.patterns_reason) made.push(note(`Patterns: ${found.patterns_reason}`));
@@ -94,7 +102,7 @@ const motifs = (() => {
         + `letters below the line speak against binding. Of each window the ${SITE_BASES} bases that matter most, counted from its start.`;
       made.push(figure("", text, html("div", {class: "logos"}, ...sites(strongest, panel.assembly, options))));
     }
-    return [...made, ...faithfulness(found.faithfulness), ...reasons(Object.entries(found.methods ?? {}))];
+    return [...made, ...faithfulness(found.faithfulness), ...convergence(found.methods), ...reasons(Object.entries(found.methods ?? {}))];
   };
   const section = (data, panel, options) => {
     const found = (data.interpretations ?? []).filter(item => item.split === panel.split && item.scheme === panel.scheme);

@@ -36,6 +36,7 @@
         mark(head, direction);
         const key = row => {
           const text = row.cells[column].dataset.v ?? row.cells[column].textContent.trim();
+          if (text === "–" || text.startsWith("not defined") || (head.classList.contains("n") && !/\d/.test(text))) return null;
           return text !== "" && !Number.isNaN(Number(text)) ? Number(text) : text;
         };
         const keyed = [...table.tBodies[0].rows].map(row => [key(row), row]);
@@ -156,7 +157,7 @@
     ...data.testSets.map((testSet, at) => ({title: at === headlineAt ? `${testSet} ★` : testSet, number: true, className: measured[at] ? "" : "unmeasured", draw: line => scoreCell(line, at),
       key: value(at), tip: at === headlineAt ? "the headline" : null})),
     {title: "Gain", number: true, draw: gain, key: gainOf, tip: `above the floor, on ${data.headline}`},
-    {title: "Motif", draw: motif, key: line => line.motif?.recovered ?? null, tip: "is the known motif among what drives the scores"},
+    {title: "Motif", draw: motif, key: line => line.motif && line.motif.recovered !== "not defined" ? line.motif.recovered : null, tip: "is the known motif among what drives the scores"},
     {title: "Cost", number: true, draw: cost, key: line => line.cost?.[0] ?? null, tip: "time of training and prediction, all seeds; highest memory"},
     {title: "Warnings", draw: notes, key: line => line.status === "ok" ? (line.notes.length ? String(line.notes.length) : null) : line.status},
   ];

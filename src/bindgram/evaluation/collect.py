@@ -141,9 +141,13 @@ def read_metrics(path: Path) -> dict[str, Any]:
 
 
 def metric_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of one metrics file: per test set and metric, or a single row where the experiment is skipped."""
+    """Rows of one metrics file: per test set and metric, or one where the experiment is skipped or the model cannot be.
+
+    A model that is not defined (no known motif of the factor, a program that is not installed) skips no experiment.
+    """
     if values["status"] != "ok":
-        return [{"status": values["status"], "reason": values["reason"]}]
+        undefined = values["reason"].startswith(NOT_DEFINED)
+        return [{"status": "not_defined" if undefined else values["status"], "reason": values["reason"]}]
     test_sets = sorted({key.partition(".")[0] for key in values if key.endswith(".n_positives")})
     rows = []
     for test_set in test_sets:

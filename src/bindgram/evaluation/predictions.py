@@ -111,32 +111,32 @@ def write_predictions(
     ----------
     frame : rows of `COLUMNS`; None, or no rows, when skipped.
     status, reason : ``ok``, or ``skipped`` and why nothing could be scored.
-    provenance : of `bindgram.provenance.make_provenance`; the ``digest`` of the rows is added.
+    provenance : of `bindgram.provenance.make_provenance`; the ``digest`` of the content is added.
     skipped_test_sets : test set to why it could not be made for this experiment.
     scale : whether the scores are log odds of being bound, so that their sigmoid is a probability.
     details : what the model chose, such as its motif.
     """
     frame = empty_predictions() if frame is None or frame.empty else frame.loc[:, list(COLUMNS)]
     skipped = dict(skipped_test_sets or {})
-    metadata = {
+    metadata: dict[str, Any] = {
         "status": status,
         "reason": reason,
         "skipped_test_sets": skipped,
         "scale": scale,
         "details": dict(details or {}),
-        "provenance": dict(provenance) | {"digest": content_digest(frame, status, skipped)},
     }
+    metadata["provenance"] = dict(provenance) | {"digest": content_digest(frame, metadata)}
     arrow = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
     arrow = arrow.replace_schema_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
     with atomic_path(path) as part:
         pq.write_table(arrow, part, compression="zstd")
 
 
-def content_digest(frame: pd.DataFrame, status: str, skipped_test_sets: Mapping[str, str]) -> str:
-    """Digest of the content of a predictions table, the same before it is written and after it is read."""
+def content_digest(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> str:
+    """Digest of rows and metadata but the provenance, the same before a table is written and after it is read."""
     numbers = frame.astype({"start": "Int64"})  # without a null it is read as integers, with one as real numbers
     rows = [digest([None if pd.isna(value) else str(value) for value in numbers[column]]) for column in COLUMNS]
-    return digest({"rows": rows, "status": status, "skipped": dict(skipped_test_sets)})
+    return digest({"rows": rows} | {name: value for name, value in metadata.items() if name != "provenance"})
 
 
 def read_predictions(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -80,7 +80,7 @@ def headline_section(
 ) -> list[Markup]:
     """Sentence, figure and table of all models, from the metrics table and `compare` of it."""
     if compared is None:
-        text = f"No model has a result on test set {headline.test_set}; the reasons stand under Skipped and failed."
+        text = f"No model has a result on test set {headline.test_set}; the reasons stand under Not there."
         return [element("p", text, class_="lead"), status_sentence(frame)]
     shown = compared.trained or compared.ranked[:1]
     parts = [

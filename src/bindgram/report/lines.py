@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from bindgram.evaluation.evaluate import MIN_FALSE_CALLS, MIN_PER_CLASS
 from bindgram.evaluation.metrics import METRICS, WITHOUT
+from bindgram.evaluation.statistics import MIN_POSITIVE_BLOCKS
 from bindgram.settings import Config
 
 TRAINING = ["experiment", "split", "scheme", "model"]  # what one line of the big table stands for
@@ -21,6 +23,20 @@ FLAG_NAMES = {
     "interval_unreliable": "few test blocks: interval unreliable",
     "no_threshold": "no validation twin: no threshold",
     "fdr_unresolved": "too few negatives for recall at a false discovery rate",
+    "few_positives": "few positives",
+    "few_negatives": "few negatives",
+}
+FLAG_MEANINGS = {  # what follows from them
+    "few_positives": f"the test set has fewer than {MIN_PER_CLASS} bound sequences; the number is given, and any value "
+    "is coarse",
+    "few_negatives": f"the test set has fewer than {MIN_PER_CLASS} unbound sequences, in the same way",
+    "interval_unreliable": f"bound sequences lie in fewer than {MIN_POSITIVE_BLOCKS} blocks of the genome; an interval "
+    "from so few blocks may be too narrow or too wide",
+    "no_threshold": "without usable validation examples nothing says from which score on a sequence counts as bound; "
+    "metrics of calls are not defined, and areas and average precision stand",
+    "fdr_unresolved": f"bound windows are so rare in the genome that at the cut found fewer than {MIN_FALSE_CALLS} of "
+    "the unbound test sequences may be called; recall at that false discovery rate is coarse here, and T4 tells it "
+    "better",
 }
 LEAST_OF_RATIO = 0.95  # of the negatives wanted, below which a test set is not that of its name
 
@@ -98,9 +114,7 @@ def warnings_of(
     found: dict[tuple[str, ...], list[str]] = {}
     for line in seen.itertuples(index=False):
         notes = found.setdefault((line.experiment, line.split, line.scheme, line.model), [])
-        notes += [
-            f"{line.test_set}: {FLAG_NAMES.get(flag, flag.replace('_', ' '))}" for flag in line.flag.split(";") if flag
-        ]
+        notes += [f"{line.test_set}: {flag_in_words(flag)}" for flag in line.flag.split(";") if flag]
         notes += [
             f"{line.test_set}: {note}" for note in _shortage(line.test_set, line.n_positives, line.n_negatives, config)
         ]
@@ -109,6 +123,12 @@ def warnings_of(
                 if note := suspicious.get((audited, table)):
                     notes.append(f"{words}: negatives suspicious: {note}")
     return {key: list(dict.fromkeys(notes)) for key, notes in found.items()}
+
+
+def flag_in_words(flag: str) -> str:
+    """A flag of the metrics, with its number where it has one."""
+    name, _, n = flag.partition(":")
+    return FLAG_NAMES.get(name, name.replace("_", " ")) + (f" ({n})" if n else "")
 
 
 def _shortage(test_set: str, n_positives: float, n_negatives: float, config: Config) -> list[str]:

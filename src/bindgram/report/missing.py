@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from bindgram.evaluation.metrics import METRICS
 from bindgram.report.html import Markup, cell, element, folded, joined, row, table
 from bindgram.report.lines import without_homologs
 from bindgram.settings import Config
@@ -12,7 +13,7 @@ COLUMNS = ["reason", "experiment", "tf", "biosample", "split"]
 WORDS = {
     "failed": "Failed: a job stopped; the end of its log is quoted.",
     "skipped": "Skipped: the data do not allow it.",
-    "not_defined": "Not defined: the metric has no value here, so none is given.",
+    "not_defined": "Not defined: the metric, or the whole model, has no value here, so none is given.",
 }
 
 
@@ -66,4 +67,5 @@ def _names(group: pd.DataFrame) -> list[str]:
     found = {
         name: ", ".join(dict.fromkeys(text for text in group[name] if text)) for name in ("model", "test_set", "metric")
     }
-    return [found["model"], found["test_set"] or "all", found["metric"] or "all"]
+    whole = set(METRICS) <= set(group["metric"])
+    return [found["model"], found["test_set"] or "all", "all" if whole else found["metric"] or "all"]

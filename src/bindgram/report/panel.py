@@ -94,8 +94,23 @@ def make_panel(
         "learning": learning_of(logs),
         "examples": examples_of(examples),
         "sites": _sites(first, test_set, examples.test_sets),
+        "details": {name: text for name, seeds in drawn.items() if (text := chosen_by(seeds[0].metadata))},
         "qc": {"sanity": sanity_of(sanity), "counts": counts_of(examples.sets)},
     }
+
+
+def chosen_by(metadata: Mapping[str, Any]) -> str:
+    """What a baseline says that it chose (``details`` of its predictions), in words; "" where it chose nothing."""
+    details, words = metadata.get("details") or {}, []
+    if "motif" in details:
+        others = [f"{name} {area:.3f}" for name, area in details["candidates"].items() if name != details["motif"]]
+        words.append(
+            f"{details['motif']} of {details['library']}, AUROC {details['train_auroc']:.3f} on training examples"
+        )
+        words += [f"not chosen: {', '.join(others)}"] * bool(others)
+    if "n_trained" in details:
+        words.append(f"trained on {details['n_trained']:,} sequences")
+    return "; ".join(words)
 
 
 def _test_set(results: Sequence[Scored], headline: str) -> str:

@@ -2,6 +2,7 @@
 
 from bindgram.evaluation.metrics import METRICS
 from bindgram.report.html import Markup, element, row, table
+from bindgram.report.lines import FLAG_MEANINGS, FLAG_NAMES
 from bindgram.report.methods import describe_test_set
 from bindgram.settings import Config
 
@@ -54,6 +55,8 @@ def reading_section(config: Config, *, likelihood: bool) -> list[Markup]:
             "negatives in training, no probabilities of binding.",
         ),
     ]
+    meanings = [f"{FLAG_NAMES[name]}: {meaning}." for name, meaning in FLAG_MEANINGS.items()]
+    asked.append(("What do the warnings mean?", " ".join(text[0].upper() + text[1:] for text in meanings)))
     if likelihood:
         asked.append(("What is likelihood_...?", LIKELIHOOD))
     return [part for question, answer in asked for part in (element("h3", question), element("p", answer))]

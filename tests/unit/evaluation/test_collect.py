@@ -150,6 +150,15 @@ def test_failure_without_any_log_says_so(tmp_path):
     assert frame["floor"].isna().all()
 
 
+def test_model_that_is_not_defined_is_one_row_and_skips_no_experiment(tmp_path):
+    complete(tmp_path)
+    reason = "not defined: no motif of X in JASPAR2026"
+    put(tmp_path, "cnn", "2", {"status": "skipped", "reason": reason, "provenance": {"revisions": {}}})
+    frame = collect_metrics(request(tmp_path)).frame
+    row = frame[(frame["model"] == "cnn") & (frame["seed"] == "2")]
+    assert row[["test_set", "metric", "status", "reason"]].values.tolist() == [["", "", "not_defined", reason]]
+
+
 def test_skipped_experiment_is_one_row_and_skipped_test_set_keeps_its_reason(tmp_path):
     complete(tmp_path, **{"T1.reason": "no coordinates", "T1.auroc": None})
     put(tmp_path, "cnn", "2", {"status": "skipped", "reason": "too few peaks", "provenance": {"revisions": {}}})

@@ -5,6 +5,7 @@ import pytest
 from bindgram.errors import InputError
 from bindgram.evaluation.predictions import (
     COLUMNS,
+    content_digest,
     empty_predictions,
     prediction_rows,
     read_predictions,
@@ -48,6 +49,17 @@ def test_strand_scores_are_kept():
     rows = prediction_rows("T1", examples(), np.zeros(4), forward=np.arange(4), reverse=-np.arange(4))
     assert rows["score_forward"].tolist() == [0, 1, 2, 3]
     assert rows["score_reverse"].tolist() == [0, -1, -2, -3]
+
+
+def test_digest_depends_on_what_the_scores_are_and_what_was_chosen(tmp_path):
+    known = [{}, {"scale": "arbitrary"}, {"details": {"motif": "MA0139.2 CTCF"}}, {"skipped_test_sets": {"T3": "few"}}]
+    rows, digests = prediction_rows("T1", examples(), np.zeros(4)), set()
+    for more in known:
+        write_predictions(tmp_path / "p", rows, "ok", "", {"command": "x"}, **more)
+        frame, metadata = read_predictions(tmp_path / "p")
+        assert content_digest(frame, metadata) == metadata["provenance"]["digest"]
+        digests.add(metadata["provenance"]["digest"])
+    assert len(digests) == len(known)
 
 
 def test_digest_depends_on_scores_and_not_on_the_run(tmp_path):

@@ -92,6 +92,12 @@ def test_skipped_and_failed_experiments_are_counted_once(table, visible):
     assert text == "1 of 2 experiments have results; 1 was skipped; 1 failed for at least one model ( reasons )."
 
 
+def test_a_baseline_that_is_not_defined_skips_no_experiment(table, visible):
+    nowhere = {"test_set": "", "metric": ""}
+    rows = [("a", 0.5), ("gkm_svm", "not_defined", "not defined: gkmtrain not on the PATH", nowhere)]
+    assert visible(status_sentence(table(*rows))) == "1 of 1 experiments have results."
+
+
 @pytest.mark.parametrize("n", [1, 4, 24, 25, 500])
 def test_figure_shows_every_experiment_of_every_trained_model(config, table, n):
     rows = [

@@ -1,6 +1,16 @@
 import pytest
 
-from bindgram.report.lines import TRAINING, median_by_tf, number, summarise, warnings_of
+from bindgram.evaluation.evaluate import Twin, count_flags
+from bindgram.report.lines import (
+    FLAG_MEANINGS,
+    FLAG_NAMES,
+    TRAINING,
+    flag_in_words,
+    median_by_tf,
+    number,
+    summarise,
+    warnings_of,
+)
 
 KEYS = [*TRAINING, "test_set", "metric"]
 
@@ -65,6 +75,13 @@ def test_flags_are_said_in_words_and_once(table, config):
     )
     notes = warned(config, frame)["E1", "fold_0", "genomic_matched", "cnn"]
     assert notes == ["T2: few test blocks: interval unreliable", "T2: no validation twin: no threshold", "T2: odd one"]
+
+
+def test_every_flag_that_metrics_can_have_is_explained():
+    twin = Twin(None, None, "no validation twin", "no validation twin")
+    flags = [flag.partition(":")[0] for flag in count_flags(3, 3, 3, twin).split(";")]
+    assert {*flags, "fdr_unresolved"} == set(FLAG_MEANINGS) == set(FLAG_NAMES)
+    assert flag_in_words("few_positives:3") == "few positives (3)"
 
 
 def test_suspicious_negatives_stand_beside_models_tested_on_them_and_trained_on_them(table, config):

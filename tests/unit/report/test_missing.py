@@ -1,3 +1,4 @@
+from bindgram.evaluation.metrics import METRICS
 from bindgram.report.missing import missing_section
 
 
@@ -25,6 +26,19 @@ def test_undefined_metrics_stand_by_reason_with_some_of_their_experiments(config
     text = visible(missing_section(table(*rows), config))
     assert "Not defined: 9 experiments" in text
     assert "E4 , E5 and 3 more gc T2 ece not defined: no log odds" in text
+
+
+def test_a_baseline_that_is_not_defined_anywhere_is_one_line(config, visible, table):
+    reason, nowhere = "not defined: gkmtrain of LS-GKM not on the PATH", {"test_set": "", "metric": ""}
+    rows = [("gkm_svm", "not_defined", reason, {"experiment": f"E{i}"} | nowhere) for i in range(50)]
+    text = visible(missing_section(table(*rows), config))
+    assert text.count("LS-GKM") == 1
+    assert "and 44 more gkm_svm all all not defined" in text
+
+
+def test_all_metrics_are_not_named_one_by_one(config, visible, table):
+    rows = [("cnn", "not_defined", "not defined: one class", {"metric": name, "test_set": "T2"}) for name in METRICS]
+    assert "E1 cnn T2 all not defined: one class" in visible(missing_section(table(*rows), config))
 
 
 def test_splits_are_named_where_there_are_several(config, visible, table):

@@ -270,3 +270,21 @@ def test_counts_are_known_though_the_first_model_failed():
     failed = scored(predictions([], []), "broken", reason="out of memory")
     panel = make_panel({}, [failed, scored(drawn(100))], [], no_examples(), None, "T2")
     assert panel["test_set"]["n_positives"] + panel["test_set"]["n_negatives"] == 100
+
+
+def test_what_a_baseline_chose_is_said_in_words():
+    motif = {
+        "motif": "MA1 A",
+        "library": "JASPAR2026",
+        "train_auroc": 0.91,
+        "candidates": {"MA2 B": 0.8, "MA1 A": 0.91},
+    }
+    results = [
+        scored(drawn()),
+        scored(drawn(), "jaspar", details=motif),
+        scored(drawn(), "svm", details={"n_trained": 9000}),
+    ]
+    assert make_panel({}, results, [], no_examples(), None, "T2")["details"] == {
+        "jaspar": "MA1 A of JASPAR2026, AUROC 0.910 on training examples; not chosen: MA2 B 0.800",
+        "svm": "trained on 9,000 sequences",
+    }

@@ -1,5 +1,6 @@
 from bindgram.evaluation.metrics import METRICS
 from bindgram.report.html import escaped
+from bindgram.report.lines import FLAG_MEANINGS
 from bindgram.report.reading import definitions_section, reading_section
 
 
@@ -18,6 +19,12 @@ def test_reading_names_the_floor_the_headline_and_every_test_set_of_the_run(conf
     for name in config.battery.test_sets:
         assert f"{name}. Positives: bound windows" in text
     assert "likelihood" not in text
+
+
+def test_every_warning_is_explained(config, visible):
+    text = visible(reading_section(config, likelihood=False))
+    for meaning in FLAG_MEANINGS.values():
+        assert meaning in text
 
 
 def test_likelihood_of_a_language_model_is_explained_where_there_is_one(config, visible):

@@ -55,7 +55,7 @@ def test_undefined_metric_has_its_reason_in_place_of_a_value(table, config):
 
 def test_tiled_test_set_says_how_to_get_it_where_it_was_not_measured(table, config):
     data = made(table(("awd_lstm", 0.5)), config)
-    assert "snakemake tiled" in data["texts"][data["lines"][0]["v"][0][3]]
+    assert "tiled.in_report: true" in data["texts"][data["lines"][0]["v"][0][3]]
     data = made(table(("awd_lstm", 0.5), ("awd_lstm", 0.4, {"test_set": "T4"})), config)
     assert data["lines"][0]["v"][0][3][0] == 0.4
 

@@ -78,8 +78,9 @@
     line.baseline = data.models[line.m].baseline;
     line.notes = line.w.map(number => data.texts[number]);
     line.reason = line.why === null ? "" : data.texts[line.why];
+    line.state = line.status.replace("_", " ");
     line.kinds = new Set(line.notes.map(kindOf));
-    line.text = [line.id, line.tf, line.biosample, line.model, line.split, line.scheme, line.status, line.reason, ...line.notes,
+    line.text = [line.id, line.tf, line.biosample, line.model, line.split, line.scheme, line.state, line.reason, ...line.notes,
       line.motif ? `motif ${line.motif.recovered} ${line.motif.known ?? ""}` : ""].join(" ").toLowerCase();
   }
   const cellOf = (line, at) => line.v[state.metric][at];
@@ -88,7 +89,7 @@
   const measured = data.testSets.map((_, at) => at === headlineAt || data.lines.some(line => line.v.some(cells => Array.isArray(cells[at]))));
   const undefinedCell = (line, cell, at) => {
     const reason = typeof cell === "number" ? data.texts[cell] : line.reason || "not part of this run";
-    const word = line.status !== "ok" ? line.status : reason.startsWith("not measured") ? "–" : "not defined";
+    const word = line.status !== "ok" ? line.state : reason.startsWith("not measured") ? "–" : "not defined";
     return `<td class="n none${measured[at] ? "" : " unmeasured"}"><abbr title="${escape(reason)}">${word}</abbr></td>`;
   };
   const scoreCell = (line, at) => {
@@ -134,7 +135,7 @@
   const cost = line => line.cost
     ? `<td class="n">${duration(line.cost[0])}<small>${(line.cost[1] / 1024).toFixed(1)} GB</small></td>`
     : `<td class="n none"><abbr title="no time was recorded for this model alone">–</abbr></td>`;
-  const notes = line => `<td class="notes">${line.reason ? `<div class="reason">${escape(line.status)}: ${escape(line.reason)}</div>` : ""}${
+  const notes = line => `<td class="notes">${line.reason ? `<div class="reason">${escape(`${line.state}: ${line.reason.replace(/^not defined: /, "")}`)}</div>` : ""}${
     line.notes.slice(0, 3).map(note => `<div>${escape(note)}</div>`).join("")}${line.notes.length > 3 ? `<div>and ${line.notes.length - 3} more</div>` : ""}</td>`;
   const counts = line => {
     const found = line.n[headlineAt] ?? line.n.find(pair => pair);
@@ -233,7 +234,7 @@
     const kinds = [...new Set(data.lines.flatMap(line => [...line.kinds]))].sort();
     const statuses = [...new Set(data.lines.map(line => line.status))].filter(status => status !== "ok");
     const note = onChange(make("select", {id: "warning"}, option("Any or none", ""), option("With a warning", "any"), option("Without warnings", "none"),
-      ...statuses.map(status => option(status, `status ${status}`)), ...kinds.map(kind => option(kind, kind))), "change",
+      ...statuses.map(status => option(status.replace("_", " "), `status ${status}`)), ...kinds.map(kind => option(kind, kind))), "change",
       control => { state.note = control.value; });
     const metric = onChange(make("select", {id: "metric"}, ...data.metrics.map(([, title], number) => option(title, number))), "change",
       control => { state.metric = Number(control.value); });

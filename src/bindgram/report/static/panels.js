@@ -128,6 +128,8 @@ const panels = (() => {
     ["accession", "Accession"], ["lab", "Lab"], ["frip", "FRiP"], ["tier", "Tier"], ["split", "Split"], ["scheme", "Trained against"]];
   const facts = panel => html("dl", {class: "facts"}, ...FACTS.filter(([key]) => panel[key]).map(([key, word]) =>
     html("div", {}, html("dt", {}, word), html("dd", {}, key === "scheme" ? panel.scheme.replaceAll("_", " ") : `${panel[key]}`))));
+  const details = panel => Object.keys(panel.details ?? {}).length ? [heading("What the baselines chose"),
+    ...Object.entries(panel.details).map(([model, text]) => html("p", {}, `${model}: ${text}.`))] : [];
   const skippedSets = panel => reasons(Object.entries(panel.skipped_test_sets).map(([name, reason]) => [`test set ${name}`, {reason}]));
 
   const training = (panel, data, options) => {
@@ -136,7 +138,7 @@ const panels = (() => {
     const sets = setsOf(data, panel);
     return [facts(panel), lead(panel, sets, options), ...scoreTable(panel, sets, options), ...figures.curves(panel, areas(panel, sets)),
       ...motifs.section(data, panel, options), ...strongest(panel, options), ...figures.distributions(panel), ...figures.calibration(panel),
-      ...figures.learning(panel), ...figures.examples(panel), ...checks(panel), ...skippedSets(panel)];
+      ...figures.learning(panel), ...details(panel), ...figures.examples(panel), ...checks(panel), ...skippedSets(panel)];
   };
   const draw = (element, data, options) => {
     const chosen = {browser: null, metric: "average_precision", floor: null, ...options};

@@ -81,6 +81,7 @@ def test_slurm_asks_a_gpu_for_the_jobs_with_a_network_only(plan):
     jobs = re.findall(r"^(?:local)?rule (\w+):$(.*?)^ +resources: (.*?)$", text, flags=re.MULTILINE | re.DOTALL)
     with_gpu = {name for name, _, resources in jobs if re.search(r"\bgpu=1\b", resources)}
     assert with_gpu == GPU_RULES
+    assert "interpret_model 1 x 2 h" in text  # told among what the rules ask for
     assert all(re.search(r"\bruntime=\d+", resources) for name, _, resources in jobs if name != "all")
 
 

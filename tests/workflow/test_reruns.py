@@ -1,5 +1,6 @@
 """What a change reruns after a finished run, from the dry run's jobs: exactly those that depend on it."""
 
+import re
 import subprocess
 
 import pytest
@@ -103,6 +104,15 @@ def test_whole_run_is_this_list_of_jobs(fresh_project):
         ("prepare_motifs", "JASPAR2026"),
     }
     assert fresh_project.planned_jobs() == genome | of_all(whole) | OVERLAP | ENDS
+
+
+def test_report_waits_for_all_that_it_shows(fresh_project):
+    plan = fresh_project.snakemake("--dry-run").stdout.partition("rule write_report:")[2]
+    waits = set(re.search(r"^ +input: (.*)$", plan, flags=re.MULTILINE)[1].split(", "))
+    cell = f"{SPLIT}/planted/{SCHEME}"
+    shown = {f"results/interpretation/{model}/{cell}/s1.json" for model in MODELS}
+    shown |= {f"results/report/panels/{cell}.json", f"results/qc/{SPLIT}/planted/audit.tsv"}
+    assert waits >= shown | {"results/metrics.tsv", "results/comparison.json"}
 
 
 def test_new_experiment_runs_its_own_jobs_only(project):

@@ -82,7 +82,8 @@ def problems_of(
         key = ".".join(str(part) for part in _keys(model, item["loc"])) or "(whole file)"
         kind, got = item["type"], _short(item["input"])
         if kind == "extra_forbidden":
-            close = suggestion(item["loc"][-1], _known_keys(model, item["loc"][:-1]))
+            name = item["loc"][-1]  # known where it belongs to another kind of the same section
+            close = suggestion(name, _known_keys(model, item["loc"][:-1]) - {name})
             texts.append(f"{key}: unknown key; check the spelling against config/README.md{close}")
         elif kind == "missing":
             texts.append(f"{key}: {missing}")

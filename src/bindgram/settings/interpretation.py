@@ -70,6 +70,13 @@ class InterpretationSettings(Settings):
     discovery: DiscoverySettings
     matching: MatchingSettings
 
+    @field_validator("models", mode="before")
+    @classmethod
+    def _one_name_is_a_list(cls, value: Any) -> Any:
+        if isinstance(value, str) and value != "all":
+            raise ValueError(f"neither 'all' nor a list; write [{value}] for one model, or null for none")
+        return value
+
     @field_validator("models", "methods")
     @classmethod
     def _unique(cls, value: Any) -> Any:

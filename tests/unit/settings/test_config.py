@@ -40,6 +40,7 @@ def test_every_key_is_required(config):
     [
         ("positives.width", 5, "positives.width: .*greater than or equal to 10"),
         ("positives.widht", 5, "positives.widht: unknown key"),
+        ("interpretation.models", "tiny", r"interpretation.models: neither 'all' nor a list; write \[tiny\]"),
         ("positives.filters", ["split", "spilt"], r"positives.filters.1: no filter 'spilt' \(did you mean 'split'"),
         (
             "positives.filters",
@@ -130,7 +131,7 @@ def test_reading_the_configuration_leaves_the_given_mapping_alone(config):
             r"baselines\.x: Input tag 'kmre' .* not match any of the expected tags: 'kmer'",
         ),
         ({"k": 1, "inverse_regularisation": 1.0}, r"baselines\.x: Unable to extract tag using discriminator 'kind'"),
-        ({"kind": "model", "k": 1}, r"baselines\.x\.k: unknown key"),
+        ({"kind": "model", "k": 1}, r"baselines\.x\.k: unknown key; check the spelling against config/README.md$"),
         ({"kind": "likelihood"}, "x: 'likelihood' is the name of the baseline of that kind, and of no other"),
     ],
 )

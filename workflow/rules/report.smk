@@ -1,4 +1,4 @@
-"""The table of all metrics, the figures and the pages of the report."""
+"""The table of all metrics, the figures and the report."""
 
 
 # These three take seconds, and their lists of files are longer than a job's command may be.

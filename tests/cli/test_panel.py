@@ -68,8 +68,8 @@ def test_fact_without_a_name_is_refused(tmp_path):
     write_predictions(tmp_path / "p.parquet", None, "skipped", "no peaks", {})
     write_json(tmp_path / "m.json", {"provenance": {}})
     result = run(tmp_path, fact="CTCF")
-    assert isinstance(result.exception, InputError)
-    assert "--fact CTCF: write NAME=VALUE" in str(result.exception)
+    assert result.exit_code == 2
+    assert "'--fact': 'CTCF' is not NAME=TEXT" in result.output
 
 
 def test_metrics_that_are_none_are_refused_by_name(tmp_path):

@@ -123,6 +123,43 @@ class NamedFile(NamedText):
         return ExistingFile.convert(text, param, ctx)
 
 
+_DRAWN: tuple[Decorator, ...] = (
+    click.option(
+        "--result",
+        "results",
+        type=(str, ExistingFile, ExistingFile),
+        multiple=True,
+        required=True,
+        metavar="MODEL PREDICTIONS METRICS",
+        help="Predictions and their metrics; repeatable. Results of the same MODEL are its seeds.",
+    ),
+    click.option(
+        "--train-log",
+        type=NamedFile(),
+        multiple=True,
+        help="MODEL=FILE of a training log (TSV); repeatable. Files of the same MODEL are its seeds.",
+    ),
+    click.option("--positives", type=ExistingFile, required=True, help="Positives of the experiment (Parquet)."),
+    click.option(
+        "--negatives",
+        type=NamedFile(),
+        multiple=True,
+        help="NAME=FILE of a table with negatives, of training or of a test set (Parquet); repeatable.",
+    ),
+    click.option(
+        "--peaks", type=(str, ExistingFile), metavar="FORMAT FILE", help="Peaks of the experiment as they were called."
+    ),
+    click.option("--headline", required=True, help="Test set to draw; where it was not made, the first that was."),
+)
+
+
+def drawn_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What figures and panel of an experiment are made of: results, logs, examples, peaks, and the test set to draw."""
+    for option in reversed(_DRAWN):
+        function = option(function)
+    return function
+
+
 class CommaList(click.ParamType):
     """``A,B,C``; an empty text is an empty list."""
 

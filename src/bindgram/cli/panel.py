@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from bindgram.cli.options import ExistingFile, NamedFile, NewFile, revision_option
-from bindgram.errors import InputError
+from bindgram.cli.options import ExistingFile, NamedText, NewFile, drawn_options, revision_option
 from bindgram.provenance import make_provenance
 
 
@@ -13,41 +12,16 @@ from bindgram.provenance import make_provenance
 @click.option(
     "--fact",
     "facts",
+    type=NamedText(),
     multiple=True,
-    metavar="NAME=VALUE",
     help="What the panel says of the experiment (experiment, tf, biosample, lab, ...); repeatable.",
 )
-@click.option(
-    "--result",
-    "results",
-    type=(str, ExistingFile, ExistingFile),
-    multiple=True,
-    required=True,
-    metavar="MODEL PREDICTIONS METRICS",
-    help="Predictions and their metrics; repeatable. Results of the same MODEL are its seeds; sites are the first's.",
-)
-@click.option(
-    "--train-log",
-    type=NamedFile(),
-    multiple=True,
-    help="MODEL=FILE of a training log (TSV); repeatable. Files of the same MODEL are its seeds.",
-)
-@click.option("--positives", type=ExistingFile, required=True, help="Positives of the experiment (Parquet).")
-@click.option(
-    "--negatives",
-    type=NamedFile(),
-    multiple=True,
-    help="NAME=FILE of a table with negatives, of training or of a test set (Parquet); repeatable.",
-)
-@click.option(
-    "--peaks", type=(str, ExistingFile), metavar="FORMAT FILE", help="Peaks of the experiment as they were called."
-)
+@drawn_options
 @click.option("--sanity", type=ExistingFile, help="Sanity checks of the examples (TSV).")
-@click.option("--headline", required=True, help="Test set to draw; where it was not made, the first that was.")
 @click.option("--output", type=NewFile, required=True, help="Numbers of the panel (JSON).")
 @revision_option
 def panel(
-    facts: tuple[str, ...],
+    facts: tuple[tuple[str, str], ...],
     results: tuple[tuple[str, Path, Path], ...],
     train_log: tuple[tuple[str, Path], ...],
     positives: Path,
@@ -68,10 +42,6 @@ def panel(
     from bindgram.report.panel import Examples, make_panel, read_provenance, write_panel
     from bindgram.report.panel_scores import Scored
 
-    wrong = [fact for fact in facts if "=" not in fact]
-    if wrong:
-        raise InputError(f"--fact {wrong[0]}: write NAME=VALUE")
-    known = dict(fact.split("=", 1) for fact in facts)
     scored = [Scored(name, *read_predictions(predictions)) for name, predictions, _ in results]
     inputs = {f"{name}.{number}": read_provenance(metrics) for number, (name, _, metrics) in enumerate(results)}
     sets, reason, of_examples = read_sets(positives, negatives)
@@ -85,4 +55,4 @@ def panel(
     logs = [(name, read_training_log(path)) for name, path in train_log]
     checks = read_sanity(sanity) if sanity else None
     provenance = make_provenance("panel", revision, {"headline": headline}, inputs | of_examples)
-    write_panel(output, make_panel(known, scored, logs, examples, checks, headline), provenance)
+    write_panel(output, make_panel(dict(facts), scored, logs, examples, checks, headline), provenance)

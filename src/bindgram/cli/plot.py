@@ -5,40 +5,15 @@ from pathlib import Path
 
 import click
 
-from bindgram.cli.options import ExistingFile, NamedFile, NewFile, revision_option
+from bindgram.cli.options import ExistingFile, NewFile, drawn_options, revision_option
 from bindgram.provenance import make_provenance
 
 
 @click.command()
 @click.option("--experiment", required=True, help="Experiment id.")
 @click.option("--title", required=True, help="Title of the figures.")
-@click.option(
-    "--result",
-    "results",
-    type=(str, ExistingFile, ExistingFile),
-    multiple=True,
-    required=True,
-    metavar="MODEL PREDICTIONS METRICS",
-    help="Predictions and their metrics; repeatable. Results of the same MODEL are its seeds.",
-)
-@click.option(
-    "--train-log",
-    type=NamedFile(),
-    multiple=True,
-    help="MODEL=FILE of a training log (TSV); repeatable. Files of the same MODEL are its seeds.",
-)
-@click.option("--positives", type=ExistingFile, required=True, help="Positives of the experiment (Parquet).")
-@click.option(
-    "--negatives",
-    type=NamedFile(),
-    multiple=True,
-    help="NAME=FILE of a table with negatives, of training or of a test set (Parquet); repeatable.",
-)
-@click.option(
-    "--peaks", type=(str, ExistingFile), metavar="FORMAT FILE", help="Peaks of the experiment as they were called."
-)
+@drawn_options
 @click.option("--tss", type=ExistingFile, help="Transcription start sites of the assembly (BED).")
-@click.option("--headline", required=True, help="Test set to draw; where it was not made, the first that was.")
 @click.option("--curves", type=NewFile, required=True, help="ROC and precision-recall curves (SVG).")
 @click.option("--scores", type=NewFile, required=True, help="Score distributions (SVG).")
 @click.option("--learning", type=NewFile, required=True, help="Learning curves (SVG).")

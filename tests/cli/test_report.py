@@ -104,6 +104,19 @@ def test_each_experiment_has_its_own_data_packed(folder, config_json):
     assert unpacked(page, "E2")["panels"][0]["status"] == "missing"
 
 
+def test_a_model_that_cannot_score_the_tiled_block_keeps_its_other_results(folder, config_json):
+    row = ROWS.splitlines()[1].replace("too few peaks", "not defined: slow").replace("skipped", "not_defined")
+    (folder / "tiled.tsv").write_text(HEADER + f"{row.replace('E2', 'E1')}\n{row}\n")
+    (folder / "tiled.tsv.json").write_text((folder / "metrics.tsv.json").read_text())
+    page = run(folder, config_json, "--tiled", str(folder / "tiled.tsv"))
+    results = json.loads(re.search(r'id="results-data">(.*?)</script>', page, re.DOTALL)[1])
+    first, second = results["lines"]
+    assert [first["status"], second["status"]] == ["ok", "skipped"]
+    at = results["testSets"].index("T4")
+    assert results["texts"][first["v"][0][at]] == "not defined: slow"
+    assert second["v"][0][at] is None  # its line has the reason
+
+
 def test_metrics_of_the_tiled_block_join_the_table_where_they_are_there(folder, config_json):
     for name in ("tiled.tsv", "tiled.tsv.json"):
         text = (folder / name.replace("tiled", "metrics")).read_text()

@@ -284,8 +284,8 @@ def add_floor(frame: pd.DataFrame, floor: str) -> pd.DataFrame:
     keys = ["experiment", "split", "scheme", "test_set", "metric"]
     known = frame[(frame["model"] == floor) & (frame["status"] == "ok")]
     beside = known[[*keys, "value"]].rename(columns={"value": "floor"})
-    frame = frame.fillna({"test_set": "", "metric": "", "unit": ""}).merge(beside, on=keys, how="left")
-    frame["flag"] = frame["flag"].fillna("")
+    texts = ["test_set", "metric", "unit", "flag"]  # all unknown where every job failed
+    frame = frame.assign(**frame[texts].astype(object).fillna("")).merge(beside, on=keys, how="left")
     order = frame["seed"].map(lambda seed: (len(seed), seed))  # 2 before 10
     frame = frame.assign(_seed=order).sort_values(
         ["experiment", "split", "scheme", "model", "_seed", "test_set", "metric"], kind="stable"

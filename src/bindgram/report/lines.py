@@ -5,7 +5,8 @@ intervals; the values of the seeds stand beside it. Everything is computed for w
 experiments has half a million rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,7 +123,18 @@ def warnings_of(
             for audited in (line.experiment, f"{line.experiment} ({line.split})"):  # as `find_filter_tables` names them
                 if note := suspicious.get((audited, table)):
                     notes.append(f"{words}: negatives suspicious: {note}")
+    for *key, test_set, n, n_all in _lost_seeds(frame):
+        found[tuple(key)].append(f"{test_set}: only {n} of {n_all} seeds have values, the mean is theirs")
     return {key: list(dict.fromkeys(notes)) for key, notes in found.items()}
+
+
+def _lost_seeds(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """Training, test set, number of seeds with values there and of all seeds, where some have none."""
+    known = frame[(frame["status"] == "ok") & ~without_homologs(frame)]
+    n = known.groupby([*TRAINING, "test_set"], sort=False)["seed"].nunique().rename("n").reset_index()
+    n_all = frame.groupby(TRAINING, sort=False)["seed"].nunique().rename("n_all").reset_index()
+    both = n.merge(n_all, on=TRAINING)
+    return both[both["n"] < both["n_all"]].itertuples(index=False, name=None)
 
 
 def flag_in_words(flag: str) -> str:

@@ -30,7 +30,7 @@ from bindgram.report.missing import missing_section
 from bindgram.report.page import Section, render
 from bindgram.report.reading import definitions_section, reading_section
 from bindgram.report.reproducibility import reproducibility_section
-from bindgram.report.results import read_costs, results_data, results_section
+from bindgram.report.results import TILED, read_costs, results_data, results_section
 from bindgram.settings import Config
 
 
@@ -71,7 +71,7 @@ def read_sources(
     """
     frame, upstream = read_collected(metrics)
     if tiled is not None and tiled.is_file():
-        frame = pd.concat([frame, read_collected(tiled)[0]], ignore_index=True)
+        frame = pd.concat([frame, of_tiles(read_collected(tiled)[0], frame)], ignore_index=True)
     experiments = list(dict.fromkeys(frame["experiment"]))
     run = Run(config.split, config.negatives.schemes, list(dict.fromkeys(frame["model"])), config.seeds[0])
     return Sources(
@@ -84,6 +84,19 @@ def read_sources(
         templates,
         run,
     )
+
+
+def of_tiles(tiled: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the tiled block beside those of the other test sets.
+
+    A training without a result here lacks this test set, which says nothing of the others. Where these say that it is
+    missing as a whole, it is not said again.
+    """
+    training, whole = [*TRAINING, "seed"], tiled["test_set"] == ""
+    missing = tiled[whole].merge(frame.loc[frame["test_set"] == "", training], how="left", indicator=True)
+    missing = missing[missing["_merge"] == "left_only"].drop(columns=["_merge", "test_set", "metric"])
+    named = missing.merge(pd.DataFrame({"test_set": TILED, "metric": list(METRICS)}), how="cross")
+    return pd.concat([tiled[~whole], named[list(tiled.columns)]], ignore_index=True)
 
 
 def report_page(

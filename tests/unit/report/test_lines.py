@@ -84,6 +84,14 @@ def test_every_flag_that_metrics_can_have_is_explained():
     assert flag_in_words("few_positives:3") == "few positives (3)"
 
 
+def test_a_seed_without_values_is_said_where_the_mean_leaves_it_out(table, config):
+    rows = [("cnn", 0.9, {"metric": name}) for name in ("auroc", "mcc")]
+    rows += [("cnn", "not_defined", "not defined: nan", {"seed": "2", "metric": "auroc", "test_set": "T2"})]
+    rows += [("cnn", 0.9, {"test_set": "T1", "seed": seed}) for seed in "12"]
+    notes = warned(config, table(*rows))["E1", "fold_0", "genomic_matched", "cnn"]
+    assert [note for note in notes if "seeds" in note] == ["T2: only 1 of 2 seeds have values, the mean is theirs"]
+
+
 def test_suspicious_negatives_stand_beside_models_tested_on_them_and_trained_on_them(table, config):
     frame = table(("cnn", 0.6), ("cnn", 0.6, {"test_set": "T1"}), ("cnn", 0.6, {"experiment": "E2"}))
     found = warned(config, frame, T2="GC 0.61 (test)", labelled_genomic_matched="GC 0.60 (training)")

@@ -279,7 +279,7 @@
     return parts.length ? `<h4>All metrics</h4><p class="key">Mean of the seeds, interval, and each seed. Blue: the whole interval is better than the floor, and than chance. ↓: lower is better.</p>${parts.join("")}` : "";
   };
   const problemsOf = panel => {
-    const rows = panel.problems.map(([status, reason, models, sets]) => `<li><strong>${escape(status.replace("_", " "))}</strong>, ${escape(models)} (test set ${escape(sets)}): ${escape(reason)}</li>`);
+    const rows = panel.problems.map(([status, reason, models, sets]) => `<li><strong>${escape(status.replace("_", " "))}</strong>, ${escape(models)} (test set ${escape(sets)}): ${escape(reason.replace(/^not defined: /, ""))}</li>`);
     const notes = panel.warnings.map(([note, models]) => `<li>${escape(note)} <span class="soft">(${escape(models)})</span></li>`);
     return rows.length + notes.length ? `<h4>Warnings, and what is not there</h4><ul>${notes.join("")}${rows.join("")}</ul>` : "";
   };

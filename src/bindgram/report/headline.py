@@ -135,10 +135,10 @@ def _conditions(compared: Compared, headline: Headline, config: Config) -> list[
     best = compared.of(compared.best)
     n_tfs = best["tf"].nunique()
     seeds = len(config.seeds)
+    who = "trained model" if compared.trained else "baseline (no model has a result here)"
     text = (
-        f"Test set {headline.test_set}, regions that no model was trained on. {compared.best} is the trained model "
-        "with "
-        f"the highest median; the floor is {headline.floor}, or chance where that is higher. "
+        f"Test set {headline.test_set}, regions that no model was trained on. {compared.best} is the {who} with the "
+        f"highest median; the floor is {headline.floor}, or chance where that is higher. "
     )
     text += (
         "One training seed: how much training varies is not known. "

@@ -86,6 +86,11 @@ def test_schemes_are_told_apart(config, visible, table):
     assert "a (y) tells bound" in text
 
 
+def test_a_baseline_is_not_called_a_model(said, table):
+    text = said(table(("unknown", 0.5), ("kmer3_lr", 0.2)))
+    assert "unknown is the baseline (no model has a result here) with the highest median" in text
+
+
 def test_skipped_and_failed_experiments_are_counted_once(table, visible):
     rows = [("a", 0.5), ("a", "skipped", "few", {"experiment": "E2"}), ("b", "skipped", "few", {"experiment": "E2"})]
     text = visible(status_sentence(table(*rows, ("b", "failed", "x"))))

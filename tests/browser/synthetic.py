@@ -19,6 +19,7 @@ import yaml
 from bindgram.evaluation.audit import COLUMNS as AUDIT_COLUMNS
 from bindgram.evaluation.audit import FEATURES
 from bindgram.evaluation.collect import COLUMNS
+from bindgram.evaluation.controls import EFFICIENCY_COLUMNS
 from bindgram.evaluation.groups import POSITIVES
 from bindgram.evaluation.metrics import METRICS
 from bindgram.report.panel import Examples, make_panel
@@ -81,7 +82,28 @@ def write_run(folder: Path, size: Size) -> list[str]:
     options = ["--metrics", f"{folder}/metrics.tsv", "--config-json", configuration(size), "--revision", "1"]
     options += ["--filter-template", f"{place}/positives.filter.tsv", "--audit-template", f"{place}/audit.tsv"]
     options += ["--panel-template", f"{place}/panel.json", "--interpretation-template", f"{place}/{{model}}.json"]
+    _write_controls(folder, size)
+    options += ["--data-efficiency", f"{folder}/efficiency.tsv", "--permuted-control", f"{folder}/permuted.json"]
     return [*options, "--benchmark-template", f"{place}/{{model}}.tsv", "--comparison", f"{folder}/comparison.json"]
+
+
+def _write_controls(folder: Path, size: Size) -> None:
+    """Scores with fewer positives, with a figure, and verdicts of permuted labels."""
+    given = {"split": SPLIT, "scheme": SCHEME, "test_set": "T2"}
+    rows = [
+        {**given, "experiment": name, "tf": tf, "model": model, "positives": n, "n_positives": n, "value": n / 2000}
+        for name, tf, _ in size.experiments[:9]
+        for model in size.models
+        for n in (250, 1000)
+    ]
+    frame = pd.DataFrame(rows).assign(metric="average_precision", seed=1).reindex(columns=list(EFFICIENCY_COLUMNS))
+    frame.to_csv(folder / "efficiency.tsv", sep="\t", index=False)
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="90"><path d="M9 80L390 9" stroke="blue"/></svg>'
+    (folder / "efficiency.svg").write_text(svg)
+    verdict = {"n": 9, "n_hold_half": 5, "expected": 8.55, "expected_low": 7, "expected_high": 9, "centre": 0.49}
+    verdict |= {"low": 0.46, "high": 0.52, "verdict": "scattered", "reason": ""}
+    verdicts = [given | verdict | {"model": model} for model in size.models]
+    (folder / "permuted.json").write_text(json.dumps({"confidence": 0.95, "verdicts": verdicts}))
 
 
 def metrics_frame(size: Size, rng: np.random.Generator) -> pd.DataFrame:

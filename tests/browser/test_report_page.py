@@ -198,6 +198,14 @@ def test_tables_of_sections_are_sorted_by_their_headings(page):
     assert cells.all_inner_texts() == sorted(cells.all_inner_texts(), reverse=True)
 
 
+def test_controls_show_their_figure_and_what_is_suspicious(page):
+    figure = page.locator("#models img.chart")
+    figure.scroll_into_view_if_needed()
+    assert figure.evaluate("image => image.decode().then(() => image.naturalWidth)") == 400
+    assert page.locator("#models .warning", has_text="scattered").count() == 3
+    assert "0 of 3 are as expected of chance" in page.inner_text("#models")
+
+
 def test_one_experiment_with_one_model_and_seed_is_a_report(open_page, write_report):
     page = open_page(write_report(1, models=("awd_lstm",), baselines=("kmer3_lr",), seeds=(1,)))
     assert "in 1 of 1 experiment: average precision" in page.inner_text(".lead")

@@ -126,6 +126,15 @@ def test_metrics_of_the_tiled_block_join_the_table_where_they_are_there(folder, 
     assert [found["testSet"] for found in data["metrics"]] == ["T2", "T4"]
 
 
+def test_controls_are_named_in_the_record_where_they_are_there(folder, config_json):
+    path = folder / "permuted_control.json"
+    more = ["--permuted-control", str(path), "--record", str(folder / "record.json")]
+    assert "snakemake permuted_control" in run(folder, config_json, *more)
+    path.write_text('{"confidence": 0.95, "verdicts": []}')
+    assert "snakemake permuted_control" not in run(folder, config_json, *more)
+    assert json.loads((folder / "record.json").read_text())["files"]["permuted_control.json"] == sha256_file(path)
+
+
 def test_tables_that_are_not_there_are_left_out(folder, config_json):
     assert "No counts were given" in run(folder, config_json, template=f"{folder}/{{experiment}}.tsv")
 

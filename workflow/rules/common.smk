@@ -1148,6 +1148,8 @@ REPORT_SOURCES = " ".join(
         options("--benchmark-template", COST_TEMPLATES),
         *(f"--tiles {assembly} {path}" for assembly, path in report_tiles().items()),
         options("--tiled", tiled_in_report()),
+        # Of targets that nobody need ask for: no inputs, so what is there when the page is written is shown.
+        "--data-efficiency results/data_efficiency.tsv --permuted-control results/permuted_control.json",
     ]
 )
 

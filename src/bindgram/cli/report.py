@@ -34,6 +34,12 @@ BRACES = "with {experiment}, {split} and {scheme} in braces"
     help=f"Path of Snakemake's time and memory of a job, {BRACES}, and maybe {{model}}; repeatable.",
 )
 @click.option("--comparison", type=NewFile, help="What bindgram compare-models wrote (JSON); left out where absent.")
+@click.option(
+    "--data-efficiency",
+    type=NewFile,
+    help="Table of bindgram data-efficiency, its figure (.svg) beside it; told as not asked for where absent.",
+)
+@click.option("--permuted-control", type=NewFile, help="Verdicts of bindgram permuted-control (JSON), in the same way.")
 @click.option("--tiled", type=NewFile, help="Table of bindgram collect of the tiled block; left out where absent.")
 @click.option(
     "--tiles",
@@ -60,6 +66,8 @@ def report(
     interpretation_template: str | None,
     benchmark_template: tuple[str, ...],
     comparison: Path | None,
+    data_efficiency: Path | None,
+    permuted_control: Path | None,
     tiled: Path | None,
     tiles: tuple[tuple[str, Path], ...],
     experiment_sheet: Path | None,
@@ -71,6 +79,7 @@ def report(
     revision: int,
 ) -> None:
     """Write the report of a run: one page with all results, methods and reasons."""
+    from bindgram.report.controls import read_controls
     from bindgram.report.experiments import Templates, read_json
     from bindgram.report.methods import methods_markdown
     from bindgram.report.reproducibility import made_with
@@ -83,11 +92,13 @@ def report(
     templates = Templates(filter_template, audit_template, panel_template, interpretation_template, benchmark_template)
     sources = read_sources(metrics, tiled, templates, tiles, config)
     compared = read_json(comparison) if comparison is not None and comparison.is_file() else None
+    controls = read_controls(data_efficiency, permuted_control)
     settings = {**config.headline.model_dump(), "floor": config.floor}
     provenance = make_provenance("report", revision, settings, {"metrics": sources.upstream})
     files = {"metrics.tsv": metrics, "comparison.json": comparison, "tiled.tsv": tiled}
+    files |= {"data_efficiency.tsv": data_efficiency, "permuted_control.json": permuted_control}
     made = made_with(config, experiment_sheet, positives_template, sources.experiments, sources.upstream, files)
-    write_text(output, report_page(sources, compared, made, config, provenance))
+    write_text(output, report_page(sources, compared, controls, made, config, provenance))
     if methods is not None:
         write_text(methods, methods_markdown(config, sources.upstream, sources.repeats))
     if record is not None:

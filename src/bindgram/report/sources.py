@@ -13,6 +13,7 @@ from bindgram.evaluation.collect import read_collected
 from bindgram.evaluation.metrics import METRICS
 from bindgram.report.audit import Audits, suspicious_notes
 from bindgram.report.comparison import comparison_section
+from bindgram.report.controls import Controls, controls_section
 from bindgram.report.data import Tables, data_section, find_filter_tables, gather
 from bindgram.report.experiments import (
     Run,
@@ -102,6 +103,7 @@ def of_tiles(tiled: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
 def report_page(
     sources: Sources,
     comparison: Mapping[str, Any] | None,
+    controls: Controls,
     made: Mapping[str, Any],
     config: Config,
     provenance: Mapping[str, Any],
@@ -110,7 +112,7 @@ def report_page(
 
     Parameters
     ----------
-    comparison : of ``bindgram compare-models``, or None. made : of `made_with`.
+    comparison : of ``bindgram compare-models``, or None. controls : of `read_controls`. made : of `made_with`.
     """
     frame = sources.frame
     titles = {name: metric.title for name, metric in METRICS.items()}
@@ -128,7 +130,10 @@ def report_page(
         Section("headline", "Headline", "Results", headline_section(frame, compared, headline, config)),
         Section("experiments", "Experiments", "All experiments", results_section(headline)),
         Section(
-            "models", "Models compared", "Models compared", comparison_section(comparison, headline, titles, compared)
+            "models",
+            "Models compared",
+            "Models compared",
+            [*comparison_section(comparison, headline, titles, compared), *controls_section(controls, headline)],
         ),
         Section("data", "Data", "Data", data_section(sources.steps, config.positives.filters, sources.audits)),
         Section("missing", "Not there", "Skipped, failed and not defined", missing_section(frame, config)),

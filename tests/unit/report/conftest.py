@@ -12,7 +12,7 @@ from bindgram.settings import Config, load_config
 class _Balanced(HTMLParser):
     """Fails on a tag that is closed out of order."""
 
-    VOID = frozenset({"meta", "link", "input", "br", "line", "circle", "path"})
+    VOID = frozenset({"meta", "link", "input", "br", "line", "circle", "path", "img"})
 
     def __init__(self):
         super().__init__()

@@ -76,6 +76,7 @@ HOURS = dict(
     predict_scores=1,
     score_likelihood=1,
     interpret_model=2,
+    score_tiles=4,
 )  # at attempt 1
 GPUS = 0 if CONFIG.device == "cpu" else 1  # that a job which trains or predicts asks for
 PRETRAINING = CONFIG.pretraining
@@ -158,6 +159,8 @@ def costs():
     kinds = dict(zip(HOURS, ("pretrain", "adapt", "finetune", "predict", "likelihood")))
     jobs = {rule: sum(work.n_jobs for work in works.works if work.kind == kind) for rule, kind in kinds.items()}
     jobs["interpret_model"] = len(interpretations())  # reads a few hundred sequences: not counted in tokens
+    tiles = per_training(TILED_SCORES, experiments=TILED_EXPERIMENTS, baselines=[], seeds=CONFIG.seeds[:1])
+    jobs["score_tiles"] = len(tiles) if CONFIG.tiled.in_report else 0
     n_gpus = {"pretrain_language_model": RANKS}
     return works.describe({rule: (n, HOURS[rule] * n_gpus.get(rule, 1)) for rule, n in jobs.items() if n})
 
@@ -1122,8 +1125,8 @@ LOG_TEMPLATES = [
     "results/logs/score_likelihood/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
     "results/logs/finetune_classifier/{model}/{split}/{experiment}/{scheme}.log",
     "results/logs/predict_scores/{model}/{split}/{experiment}/{scheme}.log",
-    "results/logs/evaluate_scores/{model}/{split}/{experiment}/{scheme}.log",
     "results/logs/interpret_model/{model}/{split}/{experiment}/{scheme}/s{seed}.log",
+    "results/logs/evaluate_scores/{model}/{split}/{experiment}/{scheme}.log",
 ]
 
 FILTER_TABLE_TEMPLATES = [

@@ -29,7 +29,7 @@ rule score_tiles:
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        runtime=minutes("score_tiles"),
         gpu=GPUS,
     params:
         bundle=lambda wildcards, input: input.bundle[0].rpartition("/")[0],

@@ -212,6 +212,14 @@ def test_one_experiment_with_one_model_and_seed_is_a_report(open_page, write_rep
     assert page.locator(LINES).count() == 1
 
 
+def test_link_to_a_section_below_the_table_gets_there(open_page, write_report):
+    page = open_page(write_report(130, models=("cnn",), baselines=("kmer3_lr",), seeds=(1,)))
+    assert page.locator("#more").inner_text().startswith("10 more lines follow")
+    page.click("nav a[href='#models']")
+    page.wait_for_timeout(1000)
+    assert 0 <= page.locator("#models").bounding_box()["y"] < 100
+
+
 @pytest.mark.slow
 def test_report_of_500_experiments_and_8_models_is_small_and_draws_only_what_is_looked_at(
     open_page, write_report, artefacts

@@ -103,31 +103,39 @@ def _sentence(compared: Compared, headline: Headline) -> list[Markup | str]:
     n = len(best)
     if against.empty:
         return [
-            f"{compared.best} reaches a median {_word(headline.title)} of {number(best['value'].median())} on "
+            f"{compared.best} reaches a{'n' if n == 1 and _word(headline.title)[0] in 'aeiouA' else ''} "
+            f"{'' if n == 1 else 'median '}{_word(headline.title)} of {number(best['value'].median())} on "
             f"{_experiments(n)}; there is no floor ({headline.floor}) to compare it with."
         ]
     clearly, anyhow = int(against["above"].sum()), int(against["by_value"].sum())
     share = element("strong", f"{clearly} of {_experiments(len(against))}")
     also = "" if anyhow == clearly else f" ({anyhow} by value alone)"
+    typical, floor = against["value"].median(), against["floor"].median()
+    verdict = " In most it is not better than the floor." if 2 * anyhow < len(against) and len(against) > 1 else ""
     return [
         f"{compared.best} tells bound from unbound DNA better than mere composition, beyond the uncertainty, in ",
         share,
-        f"{also}: {'' if n == 1 else 'median '}{_word(headline.title)} {number(best['value'].median())} against "
-        f"{number(against['floor'].median())} of the floor.",
+        f"{also}: {'' if len(against) == 1 else 'median '}{_word(headline.title)} {number(typical)} against "
+        f"{number(floor)} of the floor.{verdict}",
     ]
 
 
 def _shared_note(compared: Compared) -> str:
     """On which experiments the table compares, where these are not all."""
-    left_out = sorted(set(compared.scores["experiment"]) - compared.shared)
-    if not left_out:
-        return ""
-    names = ", ".join(left_out[:20]) + (" ..." if len(left_out) > 20 else "")
-    return (
-        f"The table compares on the {len(compared.shared)} experiments that all trained models have a result for; "
-        "without "
-        f"{names}."
-    )
+    notes, left_out = [], sorted(set(compared.scores["experiment"]) - compared.shared)
+    if left_out:
+        names = ", ".join(left_out[:20]) + (" ..." if len(left_out) > 20 else "")
+        notes.append(
+            f"The table compares on the {_experiments(len(compared.shared))} that all trained models have a result "
+            f"for; without {names}."
+        )
+    fewer = [name for name in compared.ranked if len(compared.shared_of(name)) < len(compared.shared)]
+    if fewer:
+        notes.append(
+            f"Of fewer experiments than the others: {', '.join(fewer)}. Their medians are not comparable with those of "
+            "the others; the columns above the floor compare within each experiment."
+        )
+    return " ".join(notes)
 
 
 def _conditions(compared: Compared, headline: Headline, config: Config) -> list[str]:
@@ -220,7 +228,9 @@ def status_sentence(frame: pd.DataFrame) -> Markup:
     failed = set(rest.loc[rest["status"] == "failed", "experiment"])
     skipped = set(rest.loc[rest["status"] == "skipped", "experiment"]) - failed
     parts = [f"{len(done)} of {frame['experiment'].nunique()} experiments have results"]
-    parts += [f"{len(skipped)} {_were(skipped)} skipped"] if skipped else []
+    without, partly = skipped - done, skipped & done
+    parts += [f"{len(without)} {_were(without)} skipped"] if without else []
+    parts += [f"{len(partly)} {_were(partly)} skipped for at least one model or baseline"] if partly else []
     parts += [f"{len(failed)} failed for at least one model"] if failed else []
     link = element("a", "reasons", href="#missing")
     return element("p", "; ".join(parts), *([" (", link, ")"] if len(parts) > 1 else []), ".", class_="soft")

@@ -56,7 +56,7 @@ def test_models_are_compared_on_the_experiments_that_all_trained_ones_have(said,
     text = said(table(*rows, ("b", "failed", "out of memory", {"experiment": "E2"})))
     assert "a tells bound" in text
     assert "1 of 2 experiments" in text
-    assert "on the 1 experiments that all trained models have a result for; without E2." in text
+    assert "on the 1 experiment that all trained models have a result for; without E2." in text
     assert "2 of 2 experiments have results; 1 failed for at least one model" in text
 
 
@@ -84,6 +84,23 @@ def test_schemes_are_told_apart(config, visible, table):
     )
     text = visible(section(table(("a", 0.5, {"scheme": "x"}), ("a", 0.6, {"scheme": "y"})), several))
     assert "a (y) tells bound" in text
+
+
+def test_a_model_that_is_mostly_below_the_floor_is_said_to_be(said, table):
+    rows = [("a", 0.5), ("a", 0.1, {"experiment": "E2"}), ("a", 0.1, {"experiment": "E3"})]
+    assert "against 0.200 of the floor. In most it is not better than the floor." in said(table(*rows))
+    assert "In most" not in said(table(*rows[:2]))
+
+
+def test_a_baseline_of_fewer_experiments_is_not_compared_by_its_median(said, table):
+    rows = [("a", 0.5), ("a", 0.4, {"experiment": "E2"}), ("jaspar", 0.7)]
+    assert "Of fewer experiments than the others: jaspar. Their medians are not comparable" in said(table(*rows))
+
+
+def test_experiments_that_only_a_baseline_skipped_have_results(table, visible):
+    rows = [("a", 0.5), ("b", "skipped", "no motif"), ("a", "skipped", "few", {"experiment": "E2"})]
+    text = visible(status_sentence(table(*rows)))
+    assert text.startswith("1 of 2 experiments have results; 1 was skipped; 1 was skipped for at least one model or")
 
 
 def test_a_baseline_is_not_called_a_model(said, table):

@@ -344,9 +344,10 @@
   table.append(make("caption", {class: "skip"}, "All experiments and models"), make("thead", {}, make("tr", {}, ...columns.map(heading))), body);
   controls();
   update();
+  // Only from above: who jumps to a section below the table gets there, and it does not move away under more lines.
   new IntersectionObserver(seen => {
     if (seen.some(entry => entry.isIntersecting) && state.shown < state.lines.length) drawTo(Math.min(state.shown + CHUNK, state.lines.length));
-  }, {rootMargin: "600px"}).observe(more);
+  }, {rootMargin: "-150px 0px 600px 0px"}).observe(more);
   addEventListener("hashchange", follow);
   addEventListener("beforeprint", () => {
     if (state.lines.length <= 1500) drawTo(state.lines.length);

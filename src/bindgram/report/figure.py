@@ -106,7 +106,7 @@ def _diamond(x: float, y: float) -> str:
 def _rows(shown: pd.DataFrame, models: Sequence[str], order: Sequence[str], title: str) -> str:
     """One row for each experiment with its name; a line for each model."""
     left, top, each = 250, 44, 13
-    row_height = each * len(models) + 12
+    row_height = max(each * len(models) + 12, 34)  # two lines of text
     bottom = top + row_height * len(order)
     at, ticks = _scale(shown, left, WIDTH - 30)
     marks = _legend(models, 18, left)
@@ -124,9 +124,10 @@ def _rows(shown: pd.DataFrame, models: Sequence[str], order: Sequence[str], titl
         )
         if line:
             marks.append(_line(left - 240, y - 2, WIDTH - 30, y - 2, "#eef1f4", 1))
+        first = y + row_height / 2 - 2 - each * (len(models) - 1) / 2
         for place, (name, colour) in enumerate(zip(models, COLOURS, strict=False)):
             if (experiment, name) in by_name:
-                marks += _horizontal(by_name[experiment, name], name, at, y + 10 + place * each, colour)
+                marks += _horizontal(by_name[experiment, name], name, at, first + place * each, colour)
         floor = label["floor"]
         if np.isfinite(floor):
             marks += [_line(at(floor), y + 3, at(floor), y + row_height - 7, FLOOR, 1.6)]

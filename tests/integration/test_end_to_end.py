@@ -34,7 +34,8 @@ def table(finished_run):
 def test_planted_motif_is_learnt(table, model, test_set):
     row = row_of(table, experiment="planted", model=model, test_set=test_set, metric="auroc")
     assert float(row["value"]) > 0.9
-    assert float(row["low"]) > float(row["floor"])
+    # A perfect score has no interval.
+    assert float(row["low"] or row["value"]) > float(row["floor"])
 
 
 def test_permuted_labels_are_not_learnt(project):
